@@ -1,0 +1,32 @@
+//! The domain of `kubectl release`: types, rules, rendering and records. No I/O, no clock, no environment.
+//!
+//! In the order in which data passes through:
+//!
+//! | module | in → out |
+//! |---|---|
+//! | [`yaml`] | text → JSON values, read as kubectl reads them, each with its line |
+//! | [`snapshot`] | manifests → [`kinds::ComponentRelease`] |
+//! | [`kinds`], [`types`], [`names`] | what the API is made of |
+//! | [`default`] | an object → the same with its defaults |
+//! | [`validate`] | new and old object, and what the cluster holds ([`world`]) → [`violation::Findings`] |
+//! | [`pipeline`], [`promotion`] | promotion paths → roots, next steps, what may go where |
+//! | [`render`] | a ComponentRelease and a ReleaseBinding → the objects of one environment |
+//! | [`record`] | a change and who asked for it → the stamp and the history in the object |
+
+pub mod canonical;
+pub mod crd;
+pub mod default;
+pub mod kinds;
+pub mod names;
+pub mod object;
+pub mod pipeline;
+pub mod promotion;
+pub mod record;
+pub mod render;
+pub mod schema;
+pub mod snapshot;
+pub mod types;
+pub mod validate;
+pub mod violation;
+pub mod world;
+pub mod yaml;

@@ -1,0 +1,46 @@
+//! Looking into objects that are not parsed into a type, and showing what they hold.
+
+use serde_json::Value;
+
+use crate::names;
+
+/// The string at a JSON pointer.
+pub fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
+    object.pointer(pointer).and_then(Value::as_str)
+}
+
+/// An annotation.
+pub fn annotation<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
+    object.get("metadata")?.get("annotations")?.get(key)?.as_str()
+}
+
+/// The ReleaseBinding that an object's controller ownerReference names: the object is rendered from it.
+pub fn controlling_binding(object: &Value) -> Option<&str> {
+    let owners = object.pointer("/metadata/ownerReferences")?.as_array()?;
+    let ours = |owner: &&Value| {
+        text(owner, "/kind") == Some("ReleaseBinding")
+            && text(owner, "/apiVersion")
+                .and_then(|version| version.split_once('/'))
+                .is_some_and(|(group, _)| group == names::GROUP)
+            && owner.get("controller") == Some(&Value::Bool(true))
+    };
+    owners.iter().find(ours).and_then(|owner| text(owner, "/name"))
+}
+
+/// The fields in which an object is a Secret with its content; none for anything else.
+pub fn inline_secret_fields(object: &Value) -> Vec<&'static str> {
+    if text(object, "/kind") != Some("Secret") || text(object, "/apiVersion") != Some("v1") {
+        return Vec::new();
+    }
+    let has_content = |field: &&str| match object.get(field) {
+        None | Some(Value::Null) => false,
+        Some(Value::Object(entries)) => !entries.is_empty(),
+        Some(_) => true,
+    };
+    ["data", "stringData"].into_iter().filter(has_content).collect()
+}
+
+/// Text that moves no cursor and colours nothing: it may quote what somebody else sent. Line breaks stay.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+}

@@ -1,0 +1,232 @@
+//! What holds for every Kubernetes object inside one of ours: in a Release as it stands, in a ComponentRelease as a template.
+
+use serde_json::{Number, Value};
+
+use crate::kinds::Kind;
+use crate::names;
+use crate::object::inline_secret_fields;
+use crate::violation::{FieldPath, Findings, Violation};
+
+use super::Node;
+
+/// The deepest nesting of an object inside ours. (kubectl and the API server both go deeper; nothing real does.)
+pub const MAX_DEPTH: usize = 64;
+/// The largest object of ours, in bytes of JSON. etcd refuses a request of more than 1.5 MiB; managedFields, status and history need
+/// some of that.
+pub const MAX_SIZE: usize = 1_258_291;
+
+/// The identity of an object inside one of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Identity {
+    group: String,
+    kind: String,
+    namespace: String,
+    name: String,
+}
+
+impl std::fmt::Display for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.kind)?;
+        if !self.group.is_empty() {
+            write!(f, ".{}", self.group)?;
+        }
+        write!(f, " {}", self.name)?;
+        if self.namespace.is_empty() { Ok(()) } else { write!(f, " in namespace {}", self.namespace) }
+    }
+}
+
+/// The rules for one object. `key` names the entry that it belongs to, for the comparison with an earlier version.
+pub(super) fn check(node: &Node<'_>, key: &str, findings: &mut Findings) -> Option<Identity> {
+    let mut found = Findings::none();
+    let identity = check_parts(node, &mut found);
+    let prefix = node.path.as_str().to_owned();
+    for violation in &mut found.violations {
+        let rest = violation.path.as_str().strip_prefix(&prefix).unwrap_or_default();
+        violation.identity = Some(format!("{key}{rest}"));
+    }
+    findings.extend(found);
+    identity
+}
+
+fn check_parts(node: &Node<'_>, findings: &mut Findings) -> Option<Identity> {
+    let value = node.value.filter(|value| value.is_object());
+    let Some(value) = value else {
+        let message = "must be a Kubernetes object with apiVersion, kind and metadata.name";
+        findings.violate(Violation::fault(node.path.clone(), "NotAnObject", message));
+        return None;
+    };
+    if depth(value) > MAX_DEPTH {
+        let message = format!("is nested more than {MAX_DEPTH} levels deep");
+        findings.violate(Violation::fault(node.path.clone(), "TooDeep", message));
+        return None;
+    }
+    check_numbers(node, findings);
+    check_written_out(node, findings);
+    let version = node.field("apiVersion").required_text("name the API version, such as apps/v1", findings);
+    let kind = node.field("kind").required_text("name the kind, such as Deployment", findings);
+    let name = check_name(node, findings);
+    check_labels(node, findings);
+    if let (Some(version), Some(kind)) = (version, kind) {
+        check_kind(node, version, kind, findings);
+    }
+    let namespace = node.at(&["metadata", "namespace"]).text(findings).unwrap_or_default();
+    Some(Identity {
+        group: version?.split_once('/').map_or("", |(group, _)| group).to_owned(),
+        kind: kind?.to_owned(),
+        namespace: namespace.to_owned(),
+        name: name?.to_owned(),
+    })
+}
+
+/// What an object is may not depend on values: the rules could be got round.
+fn check_written_out(node: &Node<'_>, findings: &mut Findings) {
+    let refuse = |path, findings: &mut Findings| {
+        let message = "must be written out: what an object is cannot differ per environment";
+        findings.violate(Violation::fault(path, "TemplateIdentity", message));
+    };
+    for field in ["apiVersion", "kind"] {
+        let field = node.field(field);
+        if field.peek().is_some_and(|text| text.contains("${")) {
+            refuse(field.path, findings);
+        }
+    }
+    for place in [node.clone(), node.field("metadata")] {
+        let keys = place.value.and_then(Value::as_object).into_iter().flat_map(serde_json::Map::keys);
+        keys.filter(|key| key.contains("${")).for_each(|key| refuse(place.path.key(key), findings));
+    }
+}
+
+fn check_name<'a>(node: &Node<'a>, findings: &mut Findings) -> Option<&'a str> {
+    let metadata = node.field("metadata");
+    let generate = metadata.field("generateName");
+    if generate.value.is_some() {
+        let message = "is not supported in a release: every object needs a fixed metadata.name";
+        findings.violate(Violation::fault(generate.path, "GenerateName", message));
+        return None;
+    }
+    metadata.field("name").required_text("every object of a release needs a name", findings)
+}
+
+fn check_labels(node: &Node<'_>, findings: &mut Findings) {
+    let labels = node.at(&["metadata", "labels"]);
+    for key in names::RESERVED_LABELS {
+        let label = labels.field(key);
+        if label.value.is_some() {
+            let message = "is reserved: the controller marks the objects it applies with it; remove the label";
+            findings.violate(Violation::fault(label.path, "ReservedLabel", message));
+        }
+    }
+}
+
+fn check_kind(node: &Node<'_>, version: &str, kind: &str, findings: &mut Findings) {
+    let group = version.split_once('/').map_or("", |(group, _)| group);
+    let path = node.field("kind").path;
+    if kind == "List" || (kind.ends_with("List") && node.field("items").value.is_some_and(Value::is_array)) {
+        let message = format!("a {kind} is not an object: add each of its items as a resource of its own");
+        findings.violate(Violation::fault(path, "ListObject", message).with_value(kind));
+    } else if group == names::GROUP && Kind::parse(kind).is_some() {
+        let message = format!(
+            "{kind} is a kind of {}, which cannot be part of a release: apply it beside the release",
+            names::GROUP
+        );
+        findings.violate(Violation::fault(path, "OwnKind", message).with_value(kind));
+    }
+}
+
+/// The rule that keeps the content of Secrets out, with its cure.
+pub(super) fn check_secret(node: &Node<'_>, key: &str, findings: &mut Findings) {
+    for field in node.value.map(inline_secret_fields).unwrap_or_default() {
+        let name = node.at(&["metadata", "name"]).peek().unwrap_or("NAME");
+        let message = format!(
+            "a Secret's content would be readable by everybody who can read releases: use an ExternalSecret or a SealedSecret, or \
+             apply the Secret beside the release and leave it out (create --skip Secret/{name})"
+        );
+        let path = node.field(field).path;
+        findings.violate(Violation::fault(path, "SecretInline", message).with_identity(format!("{key}.{field}")));
+    }
+}
+
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(entries) => 1 + entries.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// An integer outside i64 has no canonical form that every client reads alike.
+fn check_numbers(node: &Node<'_>, findings: &mut Findings) {
+    // Paths cost more than looking: they are made only where there is something to say.
+    if !node.value.is_some_and(has_large_number) {
+        return;
+    }
+    let mut places = vec![(node.path.clone(), node.value)];
+    while let Some((path, value)) = places.pop() {
+        match value {
+            Some(Value::Number(number)) if is_large(number) => {
+                let message = format!("{number} does not fit 64 bits with a sign: write it as a string");
+                findings.violate(Violation::fault(path, "NumberOutOfRange", message));
+            }
+            Some(Value::Array(items)) => {
+                places.extend(items.iter().enumerate().map(|(at, item)| (path.index(at), Some(item))));
+            }
+            Some(Value::Object(entries)) => {
+                places.extend(entries.iter().map(|(key, entry)| (path.field(key), Some(entry))));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn is_large(number: &Number) -> bool {
+    number.as_i64().is_none() && number.is_u64()
+}
+
+fn has_large_number(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => is_large(number),
+        Value::Array(items) => items.iter().any(has_large_number),
+        Value::Object(entries) => entries.values().any(has_large_number),
+        _ => false,
+    }
+}
+
+/// The rule that an object of ours fits into etcd, naming what is largest in it.
+pub(super) fn check_size(root: &Node<'_>, findings: &mut Findings) {
+    let Some(spec) = root.field("spec").value else { return };
+    let size = size(spec);
+    if size <= MAX_SIZE {
+        return;
+    }
+    let mut largest: Vec<_> = entries(root).into_iter().map(|(name, value)| (self::size(value), name)).collect();
+    largest.sort_unstable_by(|a, b| b.cmp(a));
+    let named: Vec<_> = largest.iter().take(3).map(|(size, name)| format!("{name} ({size} bytes)")).collect();
+    let largest = if named.is_empty() { String::new() } else { format!("; the largest are {}", named.join(", ")) };
+    let message = format!("has {size} bytes of JSON and at most {MAX_SIZE} fit into the cluster's store{largest}");
+    findings.violate(Violation::fault(FieldPath::root("spec"), "TooLarge", message));
+}
+
+fn entries<'a>(root: &Node<'a>) -> Vec<(String, &'a Value)> {
+    let lists = [root.at(&["spec", "resources"]), root.at(&["spec", "componentType", "spec", "resources"])];
+    let lists = lists.iter().filter_map(|list| list.value.and_then(Value::as_array));
+    let named = |entry: &'a Value| (entry.get("id").and_then(Value::as_str).unwrap_or("?").to_owned(), entry);
+    lists.flatten().map(named).collect()
+}
+
+/// How many bytes a value has as JSON, without writing it out.
+fn size(value: &Value) -> usize {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // Counting cannot fail; were it to, the size would be too small and etcd would answer.
+    let _ = serde_json::to_writer(&mut count, value);
+    count.0
+}

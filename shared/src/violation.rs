@@ -1,0 +1,244 @@
+//! What is wrong with an object: every fault with its place, a stable code and a sentence that names the cure.
+
+use std::fmt;
+
+use crate::kinds::Kind;
+
+/// Where in an object a fault is, written as the Kubernetes API server writes field paths:
+/// `spec.resources[1].id`, `metadata.annotations[openchoreo.dev/version]`, `spec.resources[0].object.metadata.name`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct FieldPath(String);
+
+impl FieldPath {
+    /// The path of a field at the top of the object, such as `spec`.
+    pub fn root(field: &str) -> Self {
+        Self(field.to_owned())
+    }
+
+    /// The path of the object itself.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// This path followed by a field; a name that is no identifier is written as a key: `[a.b/c]`.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Self {
+        let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+        match (plain, self.0.is_empty()) {
+            (true, true) => Self(name.to_owned()),
+            (true, false) => Self(format!("{}.{name}", self.0)),
+            (false, _) => self.key(name),
+        }
+    }
+
+    /// This path followed by an entry of a list, counted from 0.
+    #[must_use]
+    pub fn index(&self, index: usize) -> Self {
+        Self(format!("{}[{index}]", self.0))
+    }
+
+    /// This path followed by an entry of a map.
+    #[must_use]
+    pub fn key(&self, key: &str) -> Self {
+        Self(format!("{}[{key}]", self.0))
+    }
+
+    /// The path as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for FieldPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "(object)" } else { &self.0 })
+    }
+}
+
+/// What kind of refusal a violation is: decides the HTTP code of the webhook's denial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// The object itself is wrong (422 `Invalid`).
+    Fault,
+    /// The object is fine and not permitted here or now (403 `Forbidden`).
+    Policy,
+    /// Somebody else was first (409 `Conflict`).
+    Conflict,
+}
+
+/// What a refusal rests on not being there. A cache may be behind: one look at the API server settles it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Absence {
+    /// No binding of the component has run the release healthily.
+    HealthyRun,
+    /// There is no object of this kind and name in the namespace.
+    Object(Kind, String),
+}
+
+/// One fault: where, which rule, and a whole sentence that says what is wrong and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Violation {
+    /// Where.
+    pub path: FieldPath,
+    /// The rule's stable name in CamelCase, such as `DuplicateResourceId`. It is the `reason` of the denial's cause.
+    pub code: &'static str,
+    /// What kind of refusal this is.
+    pub class: Class,
+    /// What is wrong and what to do, without the path.
+    pub message: String,
+    /// The offending value, cut short. Part of a violation's identity when an update is compared with the old object.
+    pub value: Option<String>,
+    /// How list entries in the path are named by their key instead of their position, for the same comparison.
+    pub identity: Option<String>,
+    /// What must really be absent for this refusal to be right.
+    pub rests_on: Option<Absence>,
+}
+
+impl Violation {
+    /// A fault in the object.
+    pub fn fault(path: FieldPath, code: &'static str, message: impl Into<String>) -> Self {
+        Self { path, code, class: Class::Fault, message: message.into(), value: None, identity: None, rests_on: None }
+    }
+
+    /// A refusal by policy.
+    pub fn policy(path: FieldPath, code: &'static str, message: impl Into<String>) -> Self {
+        Self { class: Class::Policy, ..Self::fault(path, code, message) }
+    }
+
+    /// A lost race.
+    pub fn conflict(path: FieldPath, code: &'static str, message: impl Into<String>) -> Self {
+        Self { class: Class::Conflict, ..Self::fault(path, code, message) }
+    }
+
+    /// With the offending value.
+    #[must_use]
+    pub fn with_value(mut self, value: impl Into<String>) -> Self {
+        self.value = Some(value.into());
+        self
+    }
+
+    /// With the path written by list keys, so that an entry that moved is still the same entry.
+    #[must_use]
+    pub fn with_identity(mut self, identity: impl Into<String>) -> Self {
+        self.identity = Some(identity.into());
+        self
+    }
+
+    /// Resting on something that is not there.
+    #[must_use]
+    pub fn resting_on(mut self, absence: Absence) -> Self {
+        self.rests_on = Some(absence);
+        self
+    }
+
+    /// Whether this is the same fault as `other`: same code, value and place.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        let place = |v: &'_ Self| v.identity.clone().unwrap_or_else(|| v.path.as_str().to_owned());
+        self.code == other.code && self.value == other.value && place(self) == place(other)
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.message)
+    }
+}
+
+/// Everything that was found in one object.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// Faults: the object is refused.
+    pub violations: Vec<Violation>,
+    /// References to what does not exist. The plugin refuses, the webhook warns (GitOps applies in any order), the
+    /// controller waits.
+    pub missing: Vec<Violation>,
+    /// What is accepted and worth saying.
+    pub warnings: Vec<Violation>,
+}
+
+impl Findings {
+    /// Nothing found.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Adds a fault.
+    pub fn violate(&mut self, violation: Violation) {
+        self.violations.push(violation);
+    }
+
+    /// Adds a reference to what does not exist.
+    pub fn miss(&mut self, violation: Violation, kind: Kind, name: &str) {
+        self.missing.push(violation.with_value(name).resting_on(Absence::Object(kind, name.to_owned())));
+    }
+
+    /// Adds a warning.
+    pub fn warn(&mut self, violation: Violation) {
+        self.warnings.push(violation);
+    }
+
+    /// Adds everything that `other` found.
+    pub fn extend(&mut self, other: Self) {
+        self.violations.extend(other.violations);
+        self.missing.extend(other.missing);
+        self.warnings.extend(other.warnings);
+    }
+
+    /// Turns every missing reference into a fault, as the plugin does before it sends anything.
+    #[must_use]
+    pub fn strict(mut self) -> Self {
+        self.violations.append(&mut self.missing);
+        self
+    }
+
+    /// The worst class among the faults: a fault in the object outranks a lost race, which outranks policy.
+    /// `None` where there is no fault.
+    pub fn class(&self) -> Option<Class> {
+        let has = |class| self.violations.iter().any(|v| v.class == class);
+        [Class::Fault, Class::Conflict, Class::Policy].into_iter().find(|&class| has(class))
+    }
+}
+
+impl fmt::Display for Findings {
+    /// One fault as a sentence, several as a list.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.violations.as_slice() {
+            [] => f.write_str("no violations"),
+            [only] => write!(f, "{only}"),
+            several => {
+                for violation in several {
+                    write!(f, "\n* {violation}")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_written_as_the_api_server_writes_them() {
+        let path = FieldPath::root("spec").field("resources").index(1).field("object").field("metadata");
+        assert_eq!(path.as_str(), "spec.resources[1].object.metadata");
+        assert_eq!(
+            path.field("annotations").field("a.b/c").as_str(),
+            "spec.resources[1].object.metadata.annotations[a.b/c]"
+        );
+    }
+
+    #[test]
+    fn a_fault_outranks_a_lost_race_and_that_outranks_policy() {
+        let path = FieldPath::root("spec");
+        let mut findings = Findings::none();
+        assert_eq!(findings.class(), None);
+        findings.violate(Violation::policy(path.clone(), "A", "a"));
+        assert_eq!(findings.class(), Some(Class::Policy));
+        findings.violate(Violation::conflict(path.clone(), "B", "b"));
+        assert_eq!(findings.class(), Some(Class::Conflict));
+        findings.violate(Violation::fault(path, "C", "c"));
+        assert_eq!(findings.class(), Some(Class::Fault));
+    }
+}

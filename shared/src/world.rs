@@ -1,0 +1,238 @@
+//! What the cluster holds, as far as the rules look at it: trimmed views of the objects of one namespace. The webhook keeps one
+//! per namespace from its watches, the plugin fills one with what it has read.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::kinds::{Health, Kind, Owner};
+use crate::names;
+use crate::object::{annotation, inline_secret_fields, text};
+use crate::pipeline::{Enforcement, Graph};
+
+/// The objects of one namespace.
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    /// Project → its pipeline.
+    pub projects: BTreeMap<String, ProjectView>,
+    /// Environments.
+    pub environments: BTreeMap<String, EnvironmentView>,
+    /// DeploymentPipelines.
+    pub pipelines: BTreeMap<String, PipelineView>,
+    /// DataPlanes.
+    pub data_planes: BTreeMap<String, ()>,
+    /// Component → its project.
+    pub components: BTreeMap<String, ComponentView>,
+    /// ComponentReleases.
+    pub releases: BTreeMap<String, ReleaseView>,
+    /// ReleaseBindings.
+    pub bindings: BTreeMap<String, BindingView>,
+}
+
+/// What the rules see of a Project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectView {
+    /// The name of its DeploymentPipeline.
+    pub pipeline: String,
+}
+
+/// What the rules see of an Environment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EnvironmentView {
+    /// Whether Secrets with data may be part of what goes there.
+    pub allow_inline_secrets: bool,
+}
+
+/// What the rules see of a DeploymentPipeline.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PipelineView {
+    /// Its promotion paths.
+    pub graph: Graph,
+    /// Whether they are kept or only told about.
+    pub enforcement: Enforcement,
+}
+
+/// What the rules see of a Component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComponentView {
+    /// The project that owns it.
+    pub project: String,
+}
+
+/// What the rules see of a ComponentRelease.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReleaseView {
+    /// Whose it is.
+    pub owner: Owner,
+    /// Its human version.
+    pub version: Option<String>,
+    /// The schema of what may differ per environment.
+    pub environment_configs: Option<Arc<Value>>,
+    /// Whether it brings a Secret with data.
+    pub inline_secret: bool,
+}
+
+/// What the rules see of a ReleaseBinding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BindingView {
+    /// Whose pin it is.
+    pub owner: Owner,
+    /// The environment.
+    pub environment: String,
+    /// The ComponentRelease that it pins now.
+    pub release: Option<String>,
+    /// The ComponentReleases that have run there healthily.
+    pub healthy: Vec<String>,
+    /// The health of what runs there now.
+    pub health: Option<Health>,
+}
+
+impl World {
+    /// Puts an object in its place, or takes it out where `object` is `None`. What cannot be read is as if it were not there.
+    pub fn put(&mut self, kind: Kind, name: &str, object: Option<&Value>) {
+        fn set<V>(map: &mut BTreeMap<String, V>, name: &str, view: Option<V>) {
+            match view {
+                Some(view) => drop(map.insert(name.to_owned(), view)),
+                None => drop(map.remove(name)),
+            }
+        }
+        match kind {
+            Kind::Project => set(&mut self.projects, name, object.and_then(ProjectView::read)),
+            Kind::Environment => set(&mut self.environments, name, object.map(EnvironmentView::read)),
+            Kind::DeploymentPipeline => set(&mut self.pipelines, name, object.map(PipelineView::read)),
+            Kind::DataPlane => set(&mut self.data_planes, name, object.map(|_| ())),
+            Kind::Component => set(&mut self.components, name, object.and_then(ComponentView::read)),
+            Kind::ComponentRelease => set(&mut self.releases, name, object.and_then(ReleaseView::read)),
+            Kind::ReleaseBinding => set(&mut self.bindings, name, object.and_then(BindingView::read)),
+            Kind::Release => {}
+        }
+    }
+
+    /// The names of the objects of a kind.
+    pub fn names(&self, kind: Kind) -> Vec<String> {
+        match kind {
+            Kind::Project => self.projects.keys().cloned().collect(),
+            Kind::Environment => self.environments.keys().cloned().collect(),
+            Kind::DeploymentPipeline => self.pipelines.keys().cloned().collect(),
+            Kind::DataPlane => self.data_planes.keys().cloned().collect(),
+            Kind::Component => self.components.keys().cloned().collect(),
+            Kind::ComponentRelease => self.releases.keys().cloned().collect(),
+            Kind::ReleaseBinding => self.bindings.keys().cloned().collect(),
+            Kind::Release => Vec::new(),
+        }
+    }
+
+    /// The pipeline of a project, with its name.
+    pub fn pipeline_of(&self, project: &str) -> Option<(&str, &PipelineView)> {
+        let name = &self.projects.get(project)?.pipeline;
+        self.pipelines.get(name).map(|pipeline| (name.as_str(), pipeline))
+    }
+
+    /// The pipelines that keep their paths and have this environment, whosever they are.
+    pub fn enforcing<'a>(&'a self, environment: &'a str) -> impl Iterator<Item = (&'a str, &'a PipelineView)> {
+        let keeps =
+            move |view: &PipelineView| view.enforcement == Enforcement::Enforce && view.graph.contains(environment);
+        self.pipelines.iter().filter(move |(_, view)| keeps(view)).map(|(name, view)| (name.as_str(), view))
+    }
+
+    /// The bindings of a component, by name.
+    pub fn bindings_of<'a>(&'a self, owner: &'a Owner) -> impl Iterator<Item = (&'a str, &'a BindingView)> {
+        self.bindings
+            .iter()
+            .filter(move |(_, binding)| binding.owner == *owner)
+            .map(|(name, binding)| (name.as_str(), binding))
+    }
+
+    /// The binding of a component in an environment, with its name.
+    pub fn binding(&self, owner: &Owner, environment: &str) -> Option<(&str, &BindingView)> {
+        let named = |name: &str| self.bindings.get_key_value(name);
+        let candidates =
+            [names::binding_name, names::binding_name_hashed].map(|f| f(&owner.component_name, environment));
+        let expected = candidates.iter().filter_map(|name| named(name));
+        let any = self.bindings.iter().filter(|(_, binding)| binding.owner == *owner);
+        expected
+            .chain(any)
+            .find(|(_, binding)| binding.owner == *owner && binding.environment == environment)
+            .map(|(name, binding)| (name.as_str(), binding))
+    }
+
+    /// The releases of a component, by name.
+    pub fn releases_of<'a>(&'a self, owner: &'a Owner) -> impl Iterator<Item = (&'a str, &'a ReleaseView)> {
+        self.releases
+            .iter()
+            .filter(move |(_, release)| release.owner == *owner)
+            .map(|(name, release)| (name.as_str(), release))
+    }
+}
+
+fn owner(object: &Value) -> Option<Owner> {
+    Some(Owner {
+        project_name: text(object, "/spec/owner/projectName")?.to_owned(),
+        component_name: text(object, "/spec/owner/componentName")?.to_owned(),
+    })
+}
+
+impl ProjectView {
+    fn read(object: &Value) -> Option<Self> {
+        let reference = object.pointer("/spec/deploymentPipelineRef")?;
+        let name = reference.as_str().or_else(|| reference.get("name")?.as_str())?;
+        Some(Self { pipeline: name.to_owned() })
+    }
+}
+
+impl EnvironmentView {
+    fn read(object: &Value) -> Self {
+        Self { allow_inline_secrets: annotation(object, names::ALLOW_INLINE_SECRETS) == Some("true") }
+    }
+}
+
+impl PipelineView {
+    /// What the rules see of a DeploymentPipeline.
+    pub fn read(object: &Value) -> Self {
+        let enforcement = annotation(object, names::ENFORCEMENT).and_then(|text| text.parse().ok());
+        Self { graph: Graph::read(object), enforcement: enforcement.unwrap_or_default() }
+    }
+}
+
+impl ComponentView {
+    fn read(object: &Value) -> Option<Self> {
+        text(object, "/spec/owner/projectName").map(|project| Self { project: project.to_owned() })
+    }
+}
+
+impl ReleaseView {
+    /// What the rules see of a ComponentRelease.
+    pub fn read(object: &Value) -> Option<Self> {
+        let schema = object.pointer("/spec/componentType/spec/environmentConfigs/openAPIV3Schema");
+        Some(Self {
+            owner: owner(object)?,
+            version: annotation(object, names::VERSION_ANNOTATION).map(str::to_owned),
+            environment_configs: schema.cloned().map(Arc::new),
+            inline_secret: brings_secret(object),
+        })
+    }
+}
+
+impl BindingView {
+    fn read(object: &Value) -> Option<Self> {
+        let outcomes =
+            object.pointer("/status/outcomes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let ran = outcomes.iter().filter(|outcome| outcome.get("firstHealthyAt").is_some_and(Value::is_string));
+        let health = object.pointer("/status/health").cloned();
+        Some(Self {
+            owner: owner(object)?,
+            environment: text(object, "/spec/environment")?.to_owned(),
+            release: text(object, "/spec/releaseName").map(str::to_owned),
+            healthy: ran.filter_map(|outcome| text(outcome, "/release").map(str::to_owned)).collect(),
+            health: health.and_then(|health| serde_json::from_value(health).ok()),
+        })
+    }
+}
+
+/// Whether a ComponentRelease brings a Secret with its content.
+fn brings_secret(release: &Value) -> bool {
+    let resources =
+        release.pointer("/spec/componentType/spec/resources").and_then(Value::as_array).into_iter().flatten();
+    resources.filter_map(|resource| resource.get("template")).any(|template| !inline_secret_fields(template).is_empty())
+}
