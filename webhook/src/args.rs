@@ -1,0 +1,72 @@
+//! The program's settings: flags, each with a variable of the environment.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::Parser;
+use release_shared::names;
+use release_shared::types::GoDuration;
+
+/// Validates, defaults and stamps releases before anything is persisted.
+///
+/// It makes its own certificates, keeps them in the Secret `release-webhook-tls` and writes their authority into the webhook
+/// configurations named `release-webhook`. The connection to the API server is the usual one: the account of the pod, or KUBECONFIG.
+#[derive(Debug, Parser)]
+#[command(name = "release-webhook", version)]
+pub(crate) struct Args {
+    /// Where the API server's calls are answered (TLS)
+    #[arg(long, env = "RELEASE_WEBHOOK_LISTEN", default_value = "[::]:9443", value_name = "ADDRESS")]
+    pub(crate) listen: SocketAddr,
+
+    /// Where /livez and /readyz are answered (plain HTTP)
+    #[arg(long, env = "RELEASE_WEBHOOK_HEALTH_LISTEN", default_value = "[::]:8081", value_name = "ADDRESS")]
+    pub(crate) health_listen: SocketAddr,
+
+    /// The namespace that this program runs in and keeps its Secret in
+    #[arg(long, env = "RELEASE_WEBHOOK_NAMESPACE", default_value = names::SYSTEM_NAMESPACE, value_name = "NAME")]
+    pub(crate) namespace: String,
+
+    /// A name or address that the certificate is for, repeatable [default: the Service release-webhook in the namespace]
+    #[arg(long, env = "RELEASE_WEBHOOK_SERVING_NAMES", value_delimiter = ',', value_name = "NAME")]
+    pub(crate) serving_name: Vec<String>,
+
+    /// How long calls are still taken after SIGTERM, while the other replicas take over
+    #[arg(long, env = "RELEASE_WEBHOOK_DRAIN_DELAY", default_value = "10s", value_parser = duration, value_name = "DURATION")]
+    pub(crate) drain_delay: Duration,
+
+    /// What is logged, as `level` or `target=level`, comma-separated
+    #[arg(long, env = "RELEASE_WEBHOOK_LOG", default_value = "info", value_name = "FILTER")]
+    pub(crate) log: String,
+}
+
+impl Args {
+    /// The names that the certificate is for.
+    pub(crate) fn serving_names(&self) -> Vec<String> {
+        let service = format!("{}.{}.svc", names::WEBHOOK, self.namespace);
+        if self.serving_name.is_empty() { vec![service] } else { self.serving_name.clone() }
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration: GoDuration = text.parse().map_err(|error| format!("{text:?} {error}"))?;
+    Ok(Duration::from_nanos(duration.as_nanos().unsigned_abs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_certificate_is_for_the_service_unless_names_are_given() {
+        let names = |words: &[&str]| Args::parse_from([&["release-webhook"], words].concat()).serving_names();
+        assert_eq!(names(&[]), ["release-webhook.release-system.svc"]);
+        assert_eq!(names(&["--namespace", "x"]), ["release-webhook.x.svc"]);
+        assert_eq!(names(&["--serving-name", "127.0.0.1", "--serving-name", "localhost"]), ["127.0.0.1", "localhost"]);
+    }
+
+    #[test]
+    fn a_setting_that_cannot_be_read_is_refused() {
+        assert!(Args::try_parse_from(["release-webhook", "--drain-delay", "10 seconds"]).is_err());
+        assert!(Args::try_parse_from(["release-webhook", "--listen", "nowhere"]).is_err());
+    }
+}
