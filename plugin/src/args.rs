@@ -1,0 +1,371 @@
+//! What was typed: flags and words, nothing looked up yet.
+
+mod examples;
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use release_shared::snapshot::{Image, Lift, ObjectRef};
+
+/// Cut a release, promote it along the environments, and see who changed what, when and why.
+#[derive(Debug, Parser)]
+#[command(
+    name = "kubectl-release",
+    bin_name = "kubectl release",
+    version,
+    max_term_width = 110,
+    subcommand_required = true
+)]
+#[command(after_help = "Exit codes: 0 done, 1 failed or bad usage, 3 refused, 4 conflict, 130 interrupted.")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Which cluster, as kubectl has it.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Connection")]
+pub(crate) struct Connection {
+    /// The namespace of projects, components and environments [default: that of the context]
+    #[arg(short, long, global = true, value_name = "NAME")]
+    pub(crate) namespace: Option<String>,
+    /// The kubeconfig file [default: KUBECONFIG, else ~/.kube/config]
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig file
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    pub(crate) context: Option<String>,
+    /// The cluster of the kubeconfig file
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    pub(crate) cluster: Option<String>,
+    /// The user of the kubeconfig file
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    pub(crate) user: Option<String>,
+    /// The address of the API server
+    #[arg(short = 's', long, global = true, value_name = "URL", hide_short_help = true)]
+    pub(crate) server: Option<String>,
+    /// A bearer token
+    #[arg(long, global = true, value_name = "TOKEN", hide_short_help = true)]
+    pub(crate) token: Option<String>,
+    /// The name that the API server's certificate must have
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    pub(crate) tls_server_name: Option<String>,
+    /// Trust any certificate of the API server; insecure
+    #[arg(long, global = true, hide_short_help = true)]
+    pub(crate) insecure_skip_tls_verify: bool,
+    /// The file with the authority of the API server's certificate
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
+    pub(crate) certificate_authority: Option<PathBuf>,
+    /// The file with the client's certificate
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
+    pub(crate) client_certificate: Option<String>,
+    /// The file with the client's key
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
+    pub(crate) client_key: Option<String>,
+    /// The user to impersonate
+    #[arg(long = "as", global = true, value_name = "USER", hide_short_help = true)]
+    pub(crate) as_user: Option<String>,
+    /// A group to impersonate, repeatable
+    #[arg(long = "as-group", global = true, value_name = "GROUP", hide_short_help = true)]
+    pub(crate) as_group: Vec<String>,
+    /// The uid to impersonate
+    #[arg(long = "as-uid", global = true, value_name = "UID", hide_short_help = true)]
+    pub(crate) as_uid: Option<String>,
+    /// How long one request may take, as 30 or 30s; 0 = for ever
+    #[arg(long, global = true, value_name = "DURATION", default_value = "0", hide_short_help = true)]
+    pub(crate) request_timeout: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a project with its environments and the pipeline through them
+    Init(Init),
+    /// Cut a release from manifests and pin it where releases enter
+    Create(Create),
+    /// Pin in an environment what runs in the environment before it
+    Promote(Promote),
+    /// Show who changed what, when and why, newest first
+    History(History),
+    /// Show what is pinned where
+    #[command(visible_alias = "ls")]
+    List(List),
+    /// Show what is pinned, by whom and since when
+    Status(Status),
+    /// Check manifests and releases without a cluster
+    Lint(Lint),
+    /// Print the version
+    Version(Version),
+}
+
+/// What every command that changes something takes.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Write {
+    /// Why; it stands in the history
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// A URL that says more; it stands in the history
+    #[arg(long, value_name = "URL")]
+    pub(crate) link: Option<String>,
+    /// Change nothing: `client` sends nothing, `server` lets the cluster judge
+    #[arg(long, value_enum, value_name = "WHERE", default_value = "none", default_missing_value = "client", num_args = 0..=1, require_equals = true)]
+    pub(crate) dry_run: DryRun,
+    /// Show what would change in the rendered objects, and ask
+    #[arg(long)]
+    pub(crate) diff: bool,
+    /// Take over fields that another field manager owns
+    #[arg(long)]
+    pub(crate) force_conflicts: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// How the result is printed
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub(crate) output: Option<Format>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DryRun {
+    #[default]
+    None,
+    Client,
+    Server,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Json,
+    Yaml,
+    Name,
+    Wide,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = examples::INIT)]
+pub(crate) struct Init {
+    /// The project
+    pub(crate) project: String,
+    /// Its environments, in the order in which releases go through them
+    #[arg(long, required = true, value_delimiter = ',', value_name = "NAME,…")]
+    pub(crate) environments: Vec<String>,
+    /// An environment that is production, repeatable
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub(crate) production: Vec<String>,
+    #[command(flatten)]
+    pub(crate) write: Write,
+}
+
+/// Where manifests come from.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Files {
+    /// A file, folder, URL, or - for standard input, repeatable
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) filename: Vec<String>,
+    /// Read folders with all that is below them
+    #[arg(short = 'R', long)]
+    pub(crate) recursive: bool,
+    /// A folder with a kustomization; kubectl builds it
+    #[arg(short, long, value_name = "DIR", conflicts_with = "filename")]
+    pub(crate) kustomize: Option<String>,
+}
+
+/// What is made of manifests.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Cutting {
+    /// Use REF where an image is called NAME, repeatable
+    #[arg(long, value_name = "NAME=REF")]
+    pub(crate) image: Vec<Image>,
+    /// Make a place a configuration value, repeatable
+    #[arg(long, value_name = "KEY=Kind/name:/json/pointer")]
+    pub(crate) lift: Vec<Lift>,
+    /// Leave an object out, repeatable
+    #[arg(long, value_name = "Kind/NAME")]
+    pub(crate) skip: Vec<ObjectRef>,
+    /// Keep the namespaces that manifests name
+    #[arg(long)]
+    pub(crate) keep_namespace: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = examples::CREATE)]
+pub(crate) struct Create {
+    /// The component; it is made when it is missing
+    pub(crate) component: String,
+    #[command(flatten)]
+    pub(crate) files: Files,
+    #[command(flatten)]
+    pub(crate) cutting: Cutting,
+    /// The project, where the namespace has several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) project: Option<String>,
+    /// The human version
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) version: Option<String>,
+    /// Where to pin it, where the pipeline has several entrances
+    #[arg(long, value_name = "ENVIRONMENT")]
+    pub(crate) to: Option<String>,
+    /// Cut the release and pin it nowhere
+    #[arg(long, conflicts_with = "to")]
+    pub(crate) no_deploy: bool,
+    #[command(flatten)]
+    pub(crate) write: Write,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = examples::PROMOTE)]
+pub(crate) struct Promote {
+    /// The component
+    pub(crate) component: String,
+    /// The environment that it goes to
+    #[arg(long, value_name = "ENVIRONMENT")]
+    pub(crate) to: Option<String>,
+    /// The environment that it comes from
+    #[arg(long, value_name = "ENVIRONMENT")]
+    pub(crate) from: Option<String>,
+    /// A release by name or version, instead of what runs in the environment before
+    #[arg(long, value_name = "NAME|VERSION")]
+    pub(crate) release: Option<String>,
+    /// A configuration value of the target, repeatable
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) config: Vec<String>,
+    /// Forget the target's own configuration values first
+    #[arg(long)]
+    pub(crate) reset_config: bool,
+    #[command(flatten)]
+    pub(crate) write: Write,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = examples::HISTORY)]
+pub(crate) struct History {
+    /// A component, or KIND/NAME for another object, such as release/web or deploymentpipeline/shop
+    #[arg(required_unless_present_any = ["all", "all_namespaces"])]
+    pub(crate) component: Option<String>,
+    /// One of its environments
+    pub(crate) environment: Option<String>,
+    /// Every binding of the namespace
+    #[arg(long, conflicts_with_all = ["component", "environment"])]
+    pub(crate) all: bool,
+    /// Every namespace
+    #[arg(short = 'A', long)]
+    pub(crate) all_namespaces: bool,
+    /// At most so many, the newest
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) limit: Option<usize>,
+    /// Not older than this: a duration such as 24h, or a time such as 2026-01-02T15:04:05Z
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) since: Option<String>,
+    /// Made by this user
+    #[arg(long, value_name = "USER")]
+    pub(crate) by: Option<String>,
+    /// Everything about one revision
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) revision: Option<u64>,
+    /// Check that the records hold together
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// How it is printed
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub(crate) output: Option<Format>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = examples::LIST)]
+pub(crate) struct List {
+    /// Every namespace
+    #[arg(short = 'A', long)]
+    pub(crate) all_namespaces: bool,
+    /// Bindings with these labels
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    pub(crate) selector: Option<String>,
+    /// One project
+    #[arg(long, value_name = "NAME")]
+    pub(crate) project: Option<String>,
+    /// Only components whose environments do not all run the same release
+    #[arg(long)]
+    pub(crate) skew: bool,
+    /// How it is printed
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub(crate) output: Option<Format>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = examples::STATUS)]
+pub(crate) struct Status {
+    /// The component
+    pub(crate) component: String,
+    /// One of its environments
+    pub(crate) environment: Option<String>,
+    /// How it is printed
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub(crate) output: Option<Format>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = examples::LINT)]
+pub(crate) struct Lint {
+    #[command(flatten)]
+    pub(crate) files: Files,
+    #[command(flatten)]
+    pub(crate) cutting: Cutting,
+    /// The component that the manifests would be released as
+    #[arg(long, value_name = "NAME", default_value = "component")]
+    pub(crate) component: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Version {
+    /// Accepted as kubectl has it; only this program's version is ever asked for
+    #[arg(long, action = ArgAction::SetTrue)]
+    pub(crate) client: bool,
+    /// How it is printed
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub(crate) output: Option<Format>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn command_lines() {
+        let parse = |line: &str| Cli::try_parse_from(format!("kubectl-release {line}").split(' ')).map(drop);
+        for good in [
+            "init shop --environments dev,staging",
+            "create shop -f a.yaml -f b.yaml --lift replicas=Deployment/shop:/spec/replicas --reason why -n acme",
+            "create shop -k overlay --dry-run=server -o yaml",
+            "promote shop",
+            "promote shop --to staging --config replicas=5 --dry-run",
+            "history shop dev --limit 3 -o json",
+            "history -A",
+            "history shop -A",
+            "ls -A",
+            "status shop",
+            "lint -f -",
+            "version -o json --client",
+        ] {
+            assert!(parse(good).is_ok(), "{good}: {:?}", parse(good));
+        }
+        for bad in [
+            "",
+            "history",
+            "create",
+            "init shop",
+            "promote shop --dry-run=maybe",
+            "create shop -f x --image nonsense",
+            "create shop -f x -k y",
+            "create shop -f x --lift nonsense",
+            "status shop -o toml",
+        ] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+}
