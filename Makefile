@@ -1,0 +1,62 @@
+# `make demo` shows the main job end to end, `make test` passes the tests; both set up everything that they need.
+# Prerequisites: Rust, Go and a C compiler.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export GOTOOLCHAIN := local
+
+CARGO := cargo
+TESTBED := target/debug/release-testbed
+
+.PHONY: help
+help: ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: programs ## Tell the main job end to end, in a control plane of its own
+	@$(TESTBED) demo
+
+.PHONY: up
+up: programs ## Leave a control plane running with everything installed, and print what to export
+	@$(TESTBED) up
+
+.PHONY: down
+down: ## End what `make up` started
+	@test ! -x $(TESTBED) || $(TESTBED) down
+
+.PHONY: test
+test: lint pure unit cluster ## Run every check: format, lints, unit tests, and the tests against a real control plane
+
+.PHONY: lint
+lint: ## Check format and lints, warnings being errors
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	@! command -v cargo-deny >/dev/null || cargo deny --workspace check
+
+.PHONY: fmt
+fmt: ## Format the sources
+	$(CARGO) fmt --all
+
+# What release-shared must never depend on: with one of these it could do I/O.
+IMPURE := tokio|hyper|tower|rustls|reqwest|kube-client|kube-runtime
+
+.PHONY: pure
+pure: ## Check that release-shared can do no I/O
+	@$(CARGO) tree --locked -p release-shared -e normal --prefix none | awk '{ print $$1 }' | sort -u > target/release-shared.deps
+	@! grep -Ex '$(IMPURE)' target/release-shared.deps || { echo 'release-shared depends on the crates above: it must stay pure' >&2; exit 1; }
+
+.PHONY: unit
+unit: ## Run the tests that need no cluster
+	$(CARGO) test --locked --workspace --lib --bins --quiet
+
+.PHONY: cluster
+cluster: programs ## Run the tests against a real control plane
+	$(CARGO) test --locked -p release-tests --test cluster
+
+.PHONY: generate
+generate: ## Write the generated files anew: deploy/crds
+	$(CARGO) run --locked --quiet -p release-shared --example crds -- deploy/crds
+
+.PHONY: programs
+programs:
+	@$(CARGO) build --locked --workspace --bins

@@ -1,0 +1,194 @@
+//! A whole control plane on loopback, of its own for each [`ControlPlane`]: ready within seconds, gone without a trace.
+
+mod nodes;
+mod servers;
+mod start;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::Context;
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::api::PostParams;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Client, Config};
+use tempfile::TempDir;
+
+use crate::binaries::{self, Binaries};
+use crate::kubeconfig::{self, Identity};
+use crate::pki::Authority;
+use crate::process::Recorded;
+use crate::watchdog::Group;
+use crate::{programs, runtime};
+
+/// Long enough for any test, and for a demonstration that stays up for weeks.
+const TOKEN_LIFETIME_SECONDS: i64 = 365 * 24 * 60 * 60;
+
+/// What may differ between control planes.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// An older Kubernetes minor version to behave like, such as `1.34` (`--emulated-version`).
+    pub emulated_version: Option<String>,
+    /// How many nodes kwok plays.
+    pub nodes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { emulated_version: None, nodes: 2 }
+    }
+}
+
+/// A running control plane: etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kwok. Dropping it stops
+/// all of them and removes [`Self::folder`]; a watchdog does so when this process dies instead.
+pub struct ControlPlane {
+    binaries: Binaries,
+    group: Group,
+    folder: PathBuf,
+    authority: Authority,
+    server_url: String,
+    admin_kubeconfig: PathBuf,
+    client: Client,
+    kubeconfigs: AtomicUsize,
+}
+
+impl ControlPlane {
+    /// Starts one and waits until it is ready: API served, nodes Ready. Builds the binaries first where they are missing.
+    ///
+    /// # Errors
+    /// When a server does not come up; the message ends with the tail of its log.
+    pub fn start(options: &Options) -> anyhow::Result<Self> {
+        let binaries = binaries::find_or_build()?;
+        let parent = programs::target_folder()?.join("controlplane");
+        fs::create_dir_all(&parent).with_context(|| format!("creating {}", parent.display()))?;
+        let folder =
+            TempDir::with_prefix_in("instance-", &parent).context("creating a folder for the control plane")?;
+        let group = Group::new(folder.path())?;
+        // From here on the watchdog removes it.
+        let folder = folder.keep();
+        start::run(binaries, group, folder, options)
+    }
+
+    /// The kubeconfig of a member of `system:masters`.
+    #[must_use]
+    pub fn admin_kubeconfig(&self) -> &Path {
+        &self.admin_kubeconfig
+    }
+
+    /// A client with the admin's rights. Use it within [`runtime::block_on`] or an asynchronous test.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// A kubeconfig for a user of this name in these groups (two at most), by client certificate. Without roles such a
+    /// user may do next to nothing.
+    ///
+    /// # Errors
+    /// When the certificate cannot be made or the file not be written.
+    pub fn user(&self, name: &str, groups: &[&str]) -> anyhow::Result<PathBuf> {
+        let path = self.new_kubeconfig(name);
+        write_client(&path, &self.server_url, &self.authority, name, groups)?;
+        Ok(path)
+    }
+
+    /// A kubeconfig for a service account that exists, with a token from the TokenRequest API.
+    ///
+    /// # Errors
+    /// When there is no such account or the file cannot be written.
+    pub fn service_account(&self, namespace: &str, name: &str) -> anyhow::Result<PathBuf> {
+        let accounts: Api<ServiceAccount> = Api::namespaced(self.client(), namespace);
+        let spec = TokenRequestSpec { expiration_seconds: Some(TOKEN_LIFETIME_SECONDS), ..Default::default() };
+        let request = TokenRequest { spec: Some(spec), ..Default::default() };
+        let request = runtime::block_on(accounts.create_token_request(name, &PostParams::default(), &request));
+        let context = || format!("requesting a token for the service account {namespace}/{name}");
+        let token = request.with_context(context)?.status.and_then(|status| status.token).with_context(context)?;
+        let path = self.new_kubeconfig(name);
+        kubeconfig::write(&path, &self.server_url, &self.ca_pem(), name, Identity::Token(&token))?;
+        Ok(path)
+    }
+
+    /// `https://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn server_url(&self) -> &str {
+        &self.server_url
+    }
+
+    /// The certificate of the authority that vouches for the API server and its clients.
+    #[must_use]
+    pub fn ca_pem(&self) -> String {
+        self.authority.pem()
+    }
+
+    /// Where this instance keeps its files: logs, kubeconfigs, etcd's data. Removed when it stops.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The API server's audit log: one JSON event a line for each answered request, without the bodies.
+    #[must_use]
+    pub fn audit_log(&self) -> PathBuf {
+        servers::audit_log(&self.folder)
+    }
+
+    /// The kubectl of the same Kubernetes release.
+    #[must_use]
+    pub fn kubectl(&self) -> &Path {
+        &self.binaries.kubectl
+    }
+
+    /// Every process of this instance in the order of their start, the watchdog first.
+    #[must_use]
+    pub fn processes(&self) -> Vec<Recorded> {
+        self.group.processes()
+    }
+
+    /// Starts a program that ends with this instance at the latest, its three streams piped. Its environment is what
+    /// `command` sets, and nothing else.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn(&self, name: &str, command: &Command) -> anyhow::Result<(Recorded, Child)> {
+        self.group.spawn(name, command)
+    }
+
+    /// Stops everything and removes the folder; all is gone on return. Safe to call twice.
+    pub fn stop(&self) {
+        self.group.stop();
+    }
+
+    /// The processes, for a part of the harness that adds servers.
+    pub(crate) fn group(&self) -> &Group {
+        &self.group
+    }
+
+    /// A name like `3-alice.kubeconfig`: two kubeconfigs of one user do not meet, and `system:x` needs no folder.
+    fn new_kubeconfig(&self, name: &str) -> PathBuf {
+        let number = self.kubeconfigs.fetch_add(1, Ordering::Relaxed);
+        let name = name.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+        self.folder.join(format!("{number}-{name}.kubeconfig"))
+    }
+}
+
+/// A client for a kubeconfig file.
+///
+/// # Errors
+/// When the file is none.
+pub fn client(kubeconfig: &Path) -> anyhow::Result<Client> {
+    let context = || format!("making a client of {}", kubeconfig.display());
+    runtime::block_on(async {
+        let content = Kubeconfig::read_from(kubeconfig).with_context(context)?;
+        let config = Config::from_custom_kubeconfig(content, &KubeConfigOptions::default()).await;
+        Client::try_from(config.with_context(context)?).with_context(context)
+    })
+}
+
+fn write_client(path: &Path, url: &str, authority: &Authority, user: &str, groups: &[&str]) -> anyhow::Result<()> {
+    let credential = authority.client(user, groups)?;
+    let identity = Identity::Certificate { certificate: &credential.public, key: &credential.private };
+    kubeconfig::write(path, url, &authority.pem(), user, identity)
+}

@@ -1,0 +1,50 @@
+//! Applies `deploy/` as the admin.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+
+use crate::cli::Cli;
+use crate::controlplane::ControlPlane;
+use crate::programs;
+
+/// Kinds come before their objects, and what is made from templates is not for kubectl.
+const FIRST: &str = "crds";
+const NOT_PLAIN: [&str; 1] = ["chart"];
+
+pub(super) fn run(control_plane: &ControlPlane) -> anyhow::Result<()> {
+    let deploy = programs::repository().join("deploy");
+    ensure!(deploy.is_dir(), "there is no folder {} with what is to be installed", deploy.display());
+    if deploy.join("kustomization.yaml").is_file() {
+        apply(control_plane, &["-k"], &deploy)?;
+        return wait_for_kinds(control_plane);
+    }
+    let folders = folders(&deploy)?;
+    ensure!(!folders.is_empty(), "there is nothing to apply in {}", deploy.display());
+    for folder in folders {
+        apply(control_plane, &["--recursive", "-f"], &folder)?;
+        if folder.ends_with(FIRST) {
+            wait_for_kinds(control_plane)?;
+        }
+    }
+    Ok(())
+}
+
+fn apply(control_plane: &ControlPlane, how: &[&str], what: &Path) -> anyhow::Result<()> {
+    let kubectl = Cli::new(control_plane, "kubectl").args(["apply", "--server-side"]).args(how).args([what]);
+    kubectl.output()?.success().map(drop)
+}
+
+fn wait_for_kinds(control_plane: &ControlPlane) -> anyhow::Result<()> {
+    let wait = ["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"];
+    Cli::new(control_plane, "kubectl").args(wait).output()?.success().map(drop)
+}
+
+fn folders(deploy: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(deploy).with_context(|| format!("reading {}", deploy.display()))?;
+    let mut folders: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    folders.retain(|path| path.is_dir() && !NOT_PLAIN.iter().any(|name| path.ends_with(name)));
+    folders.sort_by_key(|path| (!path.ends_with(FIRST), path.clone()));
+    Ok(folders)
+}
