@@ -53,6 +53,12 @@ unit: ## Run the tests that need no cluster
 cluster: programs ## Run the tests against a real control plane
 	$(CARGO) test --locked -p release-tests --test cluster
 
+.PHONY: bench
+bench: ## Measure, side by side with kubectl in the same run
+	$(CARGO) build --locked --release -p kubectl-release -p release-webhook
+	$(CARGO) build --locked -p release-tests --bins
+	RELEASE_BIN_DIR=$(CURDIR)/target/release target/debug/release-bench
+
 .PHONY: generate
 generate: ## Write the generated files anew: deploy/crds
 	$(CARGO) run --locked --quiet -p release-shared --example crds -- deploy/crds
