@@ -1,6 +1,6 @@
 //! `init`: a project, its environments and the pipeline through them. The same again changes nothing.
 
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
 use release_shared::kinds::Kind;
 use release_shared::names;
 use release_shared::object::text;
@@ -52,7 +52,8 @@ pub(super) async fn run(cluster: &Cluster, args: &Init) -> Result<(), Error> {
 /// In a dry run nothing that is made here exists for what refers to it: the server would warn of that.
 async fn dry_run(cluster: &Cluster, args: &Init, steps: &[Step]) -> Result<Vec<Done>, Error> {
     let asked = WriteOptions { dry_run: true, quiet: true, ..options(&args.write) };
-    try_join_all(steps.iter().map(|step| step.write(cluster, asked))).await
+    // All are waited for, so that of several refusals the first in order is told.
+    join_all(steps.iter().map(|step| step.write(cluster, asked))).await.into_iter().collect()
 }
 
 /// One object as it should be, and as it is.

@@ -1,6 +1,6 @@
 //! From a decided plan to what is in the cluster: everything is asked for in a dry run first, and then written in order.
 
-use futures::future::try_join3;
+use futures::future::join3;
 use release_shared::kinds::Kind;
 use release_shared::names;
 use release_shared::object::{annotation, text};
@@ -85,13 +85,14 @@ impl Plan<'_> {
 
     /// All at once, as a dry run allows.
     async fn write(&self, cluster: &Cluster, options: WriteOptions) -> Result<Vec<Done>, Error> {
-        let (component, release, binding) = try_join3(
+        // All are waited for, so that of several refusals the first in order is told.
+        let (component, release, binding) = join3(
             self.write_component(cluster, options),
             self.write_release(cluster, options),
             self.write_binding(cluster, options),
         )
-        .await?;
-        Ok(component.into_iter().chain([release]).chain(binding).collect())
+        .await;
+        Ok(component?.into_iter().chain([release?]).chain(binding?).collect())
     }
 
     /// One after the other: each names the one before.
