@@ -201,13 +201,23 @@ fn manifests() -> Vec<Case> {
     let cut =
         |input, manifests: String| Case { input, plugin: Some(("create web -f -".into(), manifests)), cluster: None };
     let snapshot = |change: fn(&mut Value)| {
-        Some(Call::Create(with(&component_release("web", "web-3", "3.0"), |release| {
+        with(&component_release("web", "web-3", "3.0"), |release| {
             change(&mut release["spec"]["componentType"]["spec"]["resources"][0]["template"]);
-        })))
+        })
+    };
+    let applied = |input, change: fn(&mut Value)| {
+        let release = snapshot(change);
+        Case { input, plugin: Some(("lint -f -".into(), release.to_string())), cluster: Some(Call::Create(release)) }
     };
     let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: token}\nstringData: {token: hush}\n";
-    let large =
-        format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: large}}\ndata: {{a: {}}}\n", "x".repeat(4 << 20));
+    let inline: fn(&mut Value) = |template| {
+        *template = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "token"}, "stringData": {"token": "hush"}
+        });
+    };
+    let text = "x".repeat(4 << 20);
+    let large = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: large}}\ndata: {{a: {text}}}\n");
+    let larger = snapshot(|template| template["data"]["a"] = "x".repeat(4 << 20).into());
     vec![
         cut("a YAML file with a tab", "metadata:\n\tname: web\n".into()),
         Case {
@@ -216,24 +226,16 @@ fn manifests() -> Vec<Case> {
             cluster: None,
         },
         cut("no documents", "# nothing\n".into()),
-        cut("a manifest of 4 MiB", large),
+        Case { cluster: Some(Call::Create(larger)), ..cut("a manifest of 4 MiB", large) },
         cut("two documents for the same object", [MANIFESTS, MANIFESTS].join("---\n")),
-        Case {
-            cluster: snapshot(
-                |template| *template = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "token"}, "stringData": {"token": "hush"}}),
-            ),
-            ..cut("an inline Secret in a snapshot", secret.into())
-        },
-        Case {
-            input: "an unknown `${…}` in a snapshot",
-            plugin: None,
-            cluster: snapshot(|template| template["data"]["release"] = "v${releases.latest}".into()),
-        },
-        Case {
-            input: "an expression in a snapshot",
-            plugin: None,
-            cluster: snapshot(|template| template["data"]["release"] = "${size(parameters.a) > 1}".into()),
-        },
+        Case { cluster: Some(Call::Create(snapshot(inline))), ..cut("an inline Secret in a snapshot", secret.into()) },
+        applied("an unknown `${…}` in a snapshot", |template| {
+            template["data"]["release"] = "v${releases.latest}".into()
+        }),
+        applied("an expression in a snapshot", |template| {
+            template["data"]["release"] = "${size(parameters.a) > 1}".into();
+        }),
+        applied("a kind that is a reference", |template| template["kind"] = "${environmentConfigs.size}".into()),
         cut("an argument that matches nothing", String::from(MANIFESTS))
             .with_line("create web -f - --lift n=Deployment/web:/spec/replica"),
     ]
