@@ -8,12 +8,14 @@
 mod check;
 mod default;
 mod nearest;
+mod sound;
 
 use serde_json::{Value, json};
 
 pub use self::check::check;
 pub use self::default::apply_defaults;
 pub use self::nearest::nearest;
+pub use self::sound::soundness;
 
 const PRESERVE: &str = "x-kubernetes-preserve-unknown-fields";
 const INT_OR_STRING: &str = "x-kubernetes-int-or-string";

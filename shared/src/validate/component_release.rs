@@ -1,6 +1,7 @@
 use crate::kinds::Owner;
 use crate::names;
 use crate::render;
+use crate::schema;
 use crate::snapshot;
 use crate::types::label_value_fault;
 use crate::violation::{Findings, Violation};
@@ -11,7 +12,9 @@ use super::{Node, component, object};
 pub(super) fn check(name: &str, root: &Node<'_>, world: Option<&World>, findings: &mut Findings) {
     let owner = super::release::check_owner(root, findings);
     let kind = root.at(&["spec", "componentType", "spec"]);
-    let schema = kind.at(&["environmentConfigs", "openAPIV3Schema"]).value;
+    let node = kind.at(&["environmentConfigs", "openAPIV3Schema"]);
+    let schema = node.value;
+    findings.violations.extend(schema.into_iter().flat_map(|schema| schema::soundness(schema, &node.path)));
     let permitted =
         world.zip(owner.as_ref()).is_some_and(|(world, owner)| some_environment_takes_secrets(world, owner));
     check_resources(&kind.field("resources"), "template", findings, |node, key, findings| {

@@ -455,6 +455,20 @@ fn component_releases() {
 }
 
 #[test]
+fn the_schema_of_the_values_is_one() {
+    let release = json!({"spec": {
+        "owner": {"projectName": "shop", "componentName": "web"},
+        "componentType": {"kind": "ComponentType", "name": "proxy/web", "spec": {
+            "workloadType": "proxy", "resources": [],
+            "environmentConfigs": {"openAPIV3Schema": {"properties": {"size": {"type": "strin"}}}}
+        }},
+        "workload": {"container": {"image": "none"}}
+    }});
+    let place = "spec.componentType.spec.environmentConfigs.openAPIV3Schema.properties.size.type".to_owned();
+    assert_eq!(codes(Kind::ComponentRelease, "web-first", &release, None), [(place, "InvalidSchema")]);
+}
+
+#[test]
 fn a_version_is_one_release() {
     let mut world = world("warn");
     let release = json!({

@@ -1,0 +1,57 @@
+use serde_json::Value;
+
+use super::nearest;
+use crate::violation::{FieldPath, Violation};
+
+/// The types of OpenAPI v3, as a CustomResourceDefinition may name them.
+const TYPES: [&str; 6] = ["string", "integer", "number", "boolean", "array", "object"];
+
+/// What is wrong with a schema itself: a type that does not exist, or a part that is no schema. No value could ever fit it.
+pub fn soundness(schema: &Value, path: &FieldPath) -> Vec<Violation> {
+    let Some(fields) = schema.as_object() else {
+        return vec![Violation::fault(path.clone(), "InvalidSchema", "must be a schema: an object with a type")];
+    };
+    let mut violations: Vec<_> = fields.get("type").and_then(|given| check_type(given, path)).into_iter().collect();
+    for (name, property) in fields.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        violations.extend(soundness(property, &path.field("properties").field(name)));
+    }
+    for name in ["items", "additionalProperties"] {
+        if let Some(nested) = fields.get(name).filter(|nested| !nested.is_boolean()) {
+            violations.extend(soundness(nested, &path.field(name)));
+        }
+    }
+    violations
+}
+
+fn check_type(given: &Value, path: &FieldPath) -> Option<Violation> {
+    let path = path.field("type");
+    let Some(name) = given.as_str() else {
+        return Some(Violation::fault(path, "InvalidSchema", format!("must be one of {}", TYPES.join(", "))));
+    };
+    if TYPES.contains(&name) {
+        return None;
+    }
+    let hint = nearest(name, TYPES).map(|nearest| format!("; did you mean {nearest}?")).unwrap_or_default();
+    let message = format!("{name:?} is no type: write one of {}{hint}", TYPES.join(", "));
+    Some(Violation::fault(path, "InvalidSchema", message).with_value(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_schema_is_one() {
+        let places = |schema: Value| {
+            let found = soundness(&schema, &FieldPath::root("s"));
+            found.into_iter().map(|violation| violation.path.as_str().to_owned()).collect::<Vec<_>>()
+        };
+        let good =
+            json!({"type": "object", "properties": {"a": {"type": "array", "items": {"type": "string"}}, "b": {}}});
+        assert_eq!(places(good), Vec::<String>::new());
+        let bad = json!({"properties": {"a": {"type": "strin"}, "b": "text", "c": {"items": {"type": 5}}}});
+        assert_eq!(places(bad), ["s.properties.a.type", "s.properties.b", "s.properties.c.items.type"]);
+    }
+}
