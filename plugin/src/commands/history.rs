@@ -152,7 +152,28 @@ fn print(items: &[Item], args: &History, wide: bool) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
+    use release_shared::names;
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn within_a_history_revisions_say_what_is_newer_and_between_them_time_does() {
+        let binding = |environment: &str, records: Value| {
+            let annotations = json!({ names::HISTORY: records.to_string() });
+            json!({"metadata": {"annotations": annotations}, "spec": {"environment": environment}})
+        };
+        let record = |revision: u64, at: &str| json!({"revision": revision, "action": "configure", "content": "c", "by": "b", "at": at});
+        let mut promoted = record(1, "12:00:01Z");
+        promoted["from"] = "dev".into();
+        let dev = binding("dev", json!([record(1, "12:00:00Z"), record(2, "12:00:01Z"), record(3, "12:00:02Z")]));
+        let staging = binding("staging", json!([promoted, record(2, "12:00:01Z")]));
+        let merged = newest_first([&dev, &staging].map(items).into());
+        let order: Vec<_> =
+            merged.iter().map(|item| format!("{} {}", item.json()["environment"], item.json()["revision"])).collect();
+        let expected = ["\"dev\" 3", "\"staging\" 2", "\"staging\" 1", "\"dev\" 2", "\"dev\" 1"];
+        assert_eq!(order, expected);
+    }
 
     #[test]
     fn since_is_a_duration_or_a_time() {
