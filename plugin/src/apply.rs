@@ -1,4 +1,4 @@
-//! The write of a pin: server-side apply of the complete intent, and what to do about fields that others own.
+//! The write of an object: server-side apply of the complete intent, and what to do about fields that others own.
 
 use release_shared::kinds::Kind;
 use release_shared::names;
@@ -6,22 +6,9 @@ use release_shared::object::{annotation, text};
 use release_shared::record::{History, content_hash};
 use serde_json::Value;
 
-use crate::args::{DryRun, Write};
 use crate::cluster::{Cluster, WriteOptions, Written};
 use crate::error::{Error, Status};
 use crate::plan::{Manager, managers_of};
-
-/// Writes the pin, or lets the server judge it in a dry run.
-pub(crate) async fn pin(
-    cluster: &Cluster,
-    intent: &Value,
-    write: &Write,
-    options: WriteOptions,
-) -> Result<Written, Error> {
-    let dry_run = options.dry_run || write.dry_run == DryRun::Server;
-    apply(cluster, Kind::ReleaseBinding, intent, WriteOptions { dry_run, force: write.force_conflicts, ..options })
-        .await
-}
 
 /// Server-side apply. Fields that a person set by hand are taken over, and that is said; those of a controller are not.
 pub(crate) async fn apply(

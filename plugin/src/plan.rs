@@ -70,12 +70,22 @@ impl Pin<'_> {
         carried
     }
 
-    /// Whether the cluster already has it so.
-    pub(crate) fn is_there(&self, intent: &Value) -> bool {
-        let Some(existing) = self.existing else { return false };
+    /// The binding as it would be after the write.
+    pub(crate) fn after(&self, intent: &Value) -> Value {
+        let Some(existing) = self.existing else { return intent.clone() };
         let mut after = existing.clone();
         after["spec"] = intent["spec"].clone();
-        !content_changed(Kind::ReleaseBinding, &after, Some(existing))
+        if let (Some(said), Some(there)) =
+            (intent["metadata"]["annotations"].as_object(), after["metadata"]["annotations"].as_object_mut())
+        {
+            there.extend(said.clone());
+        }
+        after
+    }
+
+    /// Whether the cluster already has it so.
+    pub(crate) fn is_there(&self, intent: &Value) -> bool {
+        self.existing.is_some() && !content_changed(Kind::ReleaseBinding, &self.after(intent), self.existing)
     }
 }
 
@@ -92,10 +102,14 @@ pub(crate) fn configs(binding: Option<&Value>) -> Map<String, Value> {
     configs.cloned().unwrap_or_default()
 }
 
+/// What a release takes as values, each with its schema.
+pub(crate) fn takes(release: &Value) -> Option<&Map<String, Value>> {
+    release.pointer("/spec/componentType/spec/environmentConfigs/openAPIV3Schema/properties")?.as_object()
+}
+
 /// `KEY=VALUE` words as values: of the type that the release's schema has for them, else as YAML reads them.
 pub(crate) fn parse_configs(words: &[String], release: &Value) -> Result<Map<String, Value>, Error> {
-    let properties = release.pointer("/spec/componentType/spec/environmentConfigs/openAPIV3Schema/properties");
-    let properties = properties.and_then(Value::as_object).cloned().unwrap_or_default();
+    let properties = takes(release).cloned().unwrap_or_default();
     let mut values = Map::new();
     for word in words {
         let (key, text) = word

@@ -136,14 +136,6 @@ impl World {
         self.pipelines.iter().filter(move |(_, view)| keeps(view)).map(|(name, view)| (name.as_str(), view))
     }
 
-    /// The bindings of a component, by name.
-    pub fn bindings_of<'a>(&'a self, owner: &'a Owner) -> impl Iterator<Item = (&'a str, &'a BindingView)> {
-        self.bindings
-            .iter()
-            .filter(move |(_, binding)| binding.owner == *owner)
-            .map(|(name, binding)| (name.as_str(), binding))
-    }
-
     /// The binding of a component in an environment, with its name.
     pub fn binding(&self, owner: &Owner, environment: &str) -> Option<(&str, &BindingView)> {
         let named = |name: &str| self.bindings.get_key_value(name);

@@ -18,8 +18,8 @@ use crate::print::{note, raw};
 
 /// Values that the release has no place for would make the pin invalid; they go, and that is said.
 pub(super) fn drop_unknown(configs: &mut serde_json::Map<String, Value>, release: &Value, environment: &str) {
-    let properties = release.pointer("/spec/componentType/spec/environmentConfigs/openAPIV3Schema/properties");
-    let known = |key: &String| properties.is_some_and(|properties| properties.get(key).is_some());
+    let taken = plan::takes(release);
+    let known = |key: &String| taken.is_some_and(|taken| taken.contains_key(key));
     let gone: Vec<_> = configs.keys().filter(|key| !known(key)).cloned().collect();
     for key in gone {
         configs.remove(&key);
@@ -29,19 +29,7 @@ pub(super) fn drop_unknown(configs: &mut serde_json::Map<String, Value>, release
 
 /// The rules for the pin.
 pub(super) fn check(gathered: &Gathered, pin: &Pin<'_>, intent: &Value) -> Result<(), Error> {
-    let after = pin.existing.map_or_else(
-        || intent.clone(),
-        |existing| {
-            let mut after = existing.clone();
-            after["spec"] = intent["spec"].clone();
-            if let (Some(said), Some(there)) =
-                (intent["metadata"]["annotations"].as_object(), after["metadata"]["annotations"].as_object_mut())
-            {
-                there.extend(said.clone());
-            }
-            after
-        },
-    );
+    let after = pin.after(intent);
     let change = Change { kind: Kind::ReleaseBinding, name: &pin.name, new: &after, old: pin.existing, user: None };
     let mut findings = validate(&change, Some(&gathered.world));
     if !gathered.component_exists {

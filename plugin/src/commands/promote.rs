@@ -172,7 +172,7 @@ async fn write(cluster: &Cluster, args: &Promote, pin: &Pin<'_>, intent: &Value)
         let verb = if pin.existing.is_some() { Verb::Configured } else { Verb::Created };
         return Ok((intent.clone(), verb));
     }
-    let written = apply::pin(cluster, intent, &args.write, options(&args.write)).await?;
+    let written = apply::apply(cluster, Kind::ReleaseBinding, intent, options(&args.write)).await?;
     apply::warn_unrecorded(cluster, &written.object);
     let verb = Verb::of(&written, pin.existing);
     Ok((written.object, verb))

@@ -66,15 +66,11 @@ pub struct Stamp {
 /// # Errors
 /// A lost race ([`names::EXPECTED_REVISION`] is not the current revision), or no room for a record.
 pub fn stamp(request: &StampRequest<'_>) -> Result<Stamp, Box<Violation>> {
-    if !content_changed(request.kind, request.new, request.old) {
+    let Some((before, facts)) = draft(request)? else {
         return Ok(Stamp { annotations: request.old.map(stamped).unwrap_or_default(), ..Stamp::default() });
-    }
-    let before = Before::read(request.old);
-    check_expected(request, &before)?;
-    check_said(request)?;
+    };
     let (action, from) = action(request, &before.history);
-    let mut record =
-        Record { action, from, version: version(request), at: at(request, &before), ..facts(request, &before) };
+    let mut record = Record { action, from, version: version(request), at: at(request, &before), ..facts };
     record.hash = Some(record_hash(request.kind, request.namespace, request.name, &record));
     let mut annotations = BTreeMap::from([
         (names::REVISION, record.revision.to_string()),
@@ -94,6 +90,18 @@ pub fn stamp(request: &StampRequest<'_>) -> Result<Stamp, Box<Violation>> {
     Ok(Stamp { annotations, record: hash, warning: before.warning })
 }
 
+/// What the predecessor tells and the facts of the record that this write makes; `None` where it makes none.
+fn draft(request: &StampRequest<'_>) -> Result<Option<(Before, Record)>, Box<Violation>> {
+    if !content_changed(request.kind, request.new, request.old) {
+        return Ok(None);
+    }
+    let before = Before::read(request.old);
+    check_expected(request, &before)?;
+    check_said(request)?;
+    let facts = facts(request, &before);
+    Ok(Some((before, facts)))
+}
+
 /// Checks that an object carries the stamp that its write should have: the facts are recomputed, the rest is what another replica
 /// saw.
 ///
@@ -101,20 +109,19 @@ pub fn stamp(request: &StampRequest<'_>) -> Result<Stamp, Box<Violation>> {
 /// Says what differs: something changed the object after it was stamped, or it was not stamped at all.
 pub fn verify(request: &StampRequest<'_>) -> Result<Option<String>, Box<Violation>> {
     let found = stamped(request.new);
-    let expected = stamp(request)?;
     let path = FieldPath::root("metadata").field("annotations");
     let refuse = |key: &str, what: &str| {
         let message =
             format!("{what}: the change was made after the release webhook had recorded it; let it be recorded again");
         Err(Box::new(Violation::fault(path.key(key), "StampMismatch", message)))
     };
-    if expected.record.is_none() {
-        let differs = names::WEBHOOK_KEYS.into_iter().find(|key| found.get(key) != expected.annotations.get(key));
+    let Some((before, facts)) = draft(request)? else {
+        let expected = request.old.map(stamped).unwrap_or_default();
+        let differs = names::WEBHOOK_KEYS.into_iter().find(|key| found.get(key) != expected.get(key));
         return differs.map_or(Ok(None), |key| refuse(key, "is not what it was, and nothing that is recorded changed"));
-    }
-    let before = Before::read(request.old);
-    for key in [names::REVISION, names::CHANGED_BY] {
-        if found.get(key) != expected.annotations.get(key) {
+    };
+    for (key, expected) in [(names::REVISION, facts.revision.to_string()), (names::CHANGED_BY, facts.by.clone())] {
+        if found.get(key) != Some(&expected) {
             return refuse(key, "is not the stamp of this change");
         }
     }
@@ -123,9 +130,16 @@ pub fn verify(request: &StampRequest<'_>) -> Result<Option<String>, Box<Violatio
         return refuse(names::CHANGED_AT, "is not the time of this change");
     }
     if !keeps_history(request) {
-        return Ok(expected.record);
+        return Ok(stamp(request)?.record);
     }
-    verify_history(request, &found, &before)
+    let written = found.get(names::HISTORY).map_or(0, String::len);
+    let stamps =
+        found.iter().filter(|(key, _)| **key != names::HISTORY).map(|(key, value)| (*key, value.clone())).collect();
+    let room = room(request.new, &stamps);
+    if written > room {
+        return Err(Box::new(no_room(written, room)));
+    }
+    verify_history(request, &found, &before, &facts)
         .map_or_else(|| refuse(names::HISTORY, "does not end in the record of this change"), |hash| Ok(Some(hash)))
 }
 
@@ -134,11 +148,12 @@ fn verify_history(
     request: &StampRequest<'_>,
     found: &BTreeMap<&'static str, String>,
     before: &Before,
+    facts: &Record,
 ) -> Option<String> {
     let history = History::parse(found.get(names::HISTORY)?)?;
     let (last, rest) = history.0.split_last()?;
     let last = last.record()?;
-    let stands = last.has_facts_of(&facts(request, before))
+    let stands = last.has_facts_of(facts)
         && last.hash.as_deref() == Some(&record_hash(request.kind, request.namespace, request.name, last))
         && found.get(names::CHANGED_AT) == Some(&last.at)
         && found.get(names::RELEASE_VERSION) == last.version.as_ref()

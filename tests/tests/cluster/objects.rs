@@ -3,6 +3,7 @@
 
 use release_shared::kinds::Kind;
 use release_shared::names;
+pub(crate) use release_shared::object::annotation;
 use release_shared::record::{History, Record, check_chain, content_hash};
 use release_tests::Namespace;
 use serde_json::{Value, json};
@@ -184,10 +185,6 @@ pub(crate) fn kind(object: &Value) -> Kind {
 
 pub(crate) fn name(object: &Value) -> &str {
     object["metadata"]["name"].as_str().unwrap_or_default()
-}
-
-pub(crate) fn annotation<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
-    object["metadata"]["annotations"][key].as_str()
 }
 
 /// Persists an object that must be fine.

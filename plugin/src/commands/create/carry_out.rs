@@ -123,7 +123,7 @@ impl Plan<'_> {
         if self.pin_stands() {
             return Ok(pin.existing.map(|existing| (existing.clone(), Verb::Unchanged)));
         }
-        let written = apply::pin(cluster, intent, &self.args.write, options).await?;
+        let written = apply::apply(cluster, Kind::ReleaseBinding, intent, options).await?;
         if !options.dry_run {
             apply::warn_unrecorded(cluster, &written.object);
         }
