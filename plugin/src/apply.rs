@@ -7,8 +7,8 @@ use release_shared::record::{History, content_hash};
 use serde_json::Value;
 
 use crate::cluster::{Cluster, WriteOptions, Written};
-use crate::error::{Error, Status};
-use crate::plan::{Manager, managers_of};
+use crate::error::Error;
+use crate::plan::{Manager, Pin, managers_of};
 
 /// Server-side apply. Fields that a person set by hand are taken over, and that is said; those of a controller are not.
 pub(crate) async fn apply(
@@ -22,15 +22,29 @@ pub(crate) async fn apply(
             // As it is now: what was read before may have been changed by whoever is in the way.
             let name = text(intent, "/metadata/name").unwrap_or_default();
             let current = cluster.get(kind, name).await?.unwrap_or_default();
-            take_over(cluster, &status, &current)?;
+            let fields: Vec<_> = status.causes.iter().map(|cause| cause.field.clone()).collect();
+            take_over(cluster, &fields, &current)?;
             cluster.apply(kind, intent, WriteOptions { force: true, ..options }).await
         }
         result => result,
     }
 }
 
-fn take_over(cluster: &Cluster, status: &Status, current: &Value) -> Result<(), Error> {
-    let fields: Vec<_> = status.causes.iter().map(|cause| cause.field.clone()).collect();
+/// A pin in one write like [`apply`], where fields are to go that others have set: an apply would leave them there.
+pub(crate) async fn take_away(
+    cluster: &Cluster,
+    pin: &Pin<'_>,
+    intent: &Value,
+    fields: &[String],
+    options: WriteOptions,
+) -> Result<Written, Error> {
+    if !options.force {
+        take_over(cluster, fields, pin.existing.unwrap_or(&Value::Null))?;
+    }
+    cluster.merge(Kind::ReleaseBinding, &pin.name, &pin.patch(intent), options).await
+}
+
+fn take_over(cluster: &Cluster, fields: &[String], current: &Value) -> Result<(), Error> {
     let mut managers: Vec<_> = fields.iter().flat_map(|field| managers_of(current, field)).collect();
     managers.sort_unstable();
     managers.dedup();

@@ -1,11 +1,14 @@
 //! What was typed: flags and words, nothing looked up yet.
 
+mod change;
 mod examples;
 
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use release_shared::snapshot::{Image, Lift, ObjectRef};
+
+pub(crate) use self::change::{Configure, Delete, Limit, Rollback, There, Waiting};
 
 /// Cut a release, promote it along the environments, and see who changed what, when and why.
 #[derive(Debug, Parser)]
@@ -16,7 +19,9 @@ use release_shared::snapshot::{Image, Lift, ObjectRef};
     max_term_width = 110,
     subcommand_required = true
 )]
-#[command(after_help = "Exit codes: 0 done, 1 failed or bad usage, 3 refused, 4 conflict, 130 interrupted.")]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed or bad usage, 3 refused, 4 conflict, 5 timed out waiting, 6 ended Degraded, 130 interrupted."
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) connection: Connection,
@@ -86,13 +91,37 @@ pub(crate) enum Command {
     Create(Create),
     /// Pin in an environment what runs in the environment before it
     Promote(Promote),
+    /// Go back to the last healthy revision, configuration included
+    #[command(after_help = examples::ROLLBACK)]
+    Rollback(Rollback),
+    /// Set or remove configuration values of an environment
+    #[command(after_help = examples::CONFIGURE)]
+    Configure(Configure),
+    /// Restart the workloads one by one
+    #[command(after_help = examples::RESTART)]
+    Restart(There),
+    /// Remove the live objects, and keep the pin with its history
+    #[command(after_help = examples::UNDEPLOY)]
+    Undeploy(There),
+    /// Bring the live objects back
+    #[command(after_help = examples::REDEPLOY)]
+    Redeploy(There),
+    /// Remove a component from an environment, or altogether
+    #[command(after_help = examples::DELETE)]
+    Delete(Delete),
     /// Show who changed what, when and why, newest first
     History(History),
     /// Show what is pinned where
     #[command(visible_alias = "ls")]
     List(List),
-    /// Show what is pinned, by whom and since when
+    /// Show what is pinned, by whom and since when, and how it is doing
     Status(Status),
+    /// Show what differs between a pin and what is live, another environment, or another revision
+    Diff(Diff),
+    /// Print the manifests that a pin renders to
+    Get(Get),
+    /// Show the objects of a pin down to their pods, with their health
+    Tree(Tree),
     /// Check manifests and releases without a cluster
     Lint(Lint),
     /// Print the version
@@ -206,8 +235,10 @@ pub(crate) struct Create {
     #[arg(long, value_name = "ENVIRONMENT")]
     pub(crate) to: Option<String>,
     /// Cut the release and pin it nowhere
-    #[arg(long, conflicts_with = "to")]
+    #[arg(long, conflicts_with_all = ["to", "wait"])]
     pub(crate) no_deploy: bool,
+    #[command(flatten)]
+    pub(crate) waiting: Waiting,
     #[command(flatten)]
     pub(crate) write: Write,
 }
@@ -232,6 +263,11 @@ pub(crate) struct Promote {
     /// Forget the target's own configuration values first
     #[arg(long)]
     pub(crate) reset_config: bool,
+    /// Wait, and go back to the last healthy revision when it does not become healthy in time
+    #[arg(long)]
+    pub(crate) atomic: bool,
+    #[command(flatten)]
+    pub(crate) waiting: Waiting,
     #[command(flatten)]
     pub(crate) write: Write,
 }
@@ -285,6 +321,12 @@ pub(crate) struct List {
     /// Only components whose environments do not all run the same release
     #[arg(long)]
     pub(crate) skew: bool,
+    /// Only what is not healthy
+    #[arg(long)]
+    pub(crate) problems: bool,
+    /// How many there are, by health and by version
+    #[arg(long)]
+    pub(crate) summary: bool,
     /// How it is printed
     #[arg(short, long, value_enum, value_name = "FORMAT")]
     pub(crate) output: Option<Format>,
@@ -293,13 +335,111 @@ pub(crate) struct List {
 #[derive(Debug, Args)]
 #[command(after_help = examples::STATUS)]
 pub(crate) struct Status {
-    /// The component
+    /// A component, or release/NAME for a Release that somebody wrote by hand
+    pub(crate) component: String,
+    /// One of its environments
+    pub(crate) environment: Option<String>,
+    /// Follow what happens until it is settled
+    #[arg(short, long)]
+    pub(crate) watch: bool,
+    /// How long to follow, as 30s or 5m; 0 = for ever
+    #[arg(long, value_name = "DURATION", default_value = "0", requires = "watch")]
+    pub(crate) timeout: Limit,
+    /// How it is printed
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub(crate) output: Option<Format>,
+}
+
+/// The formats of commands whose own form is no table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlainFormat {
+    Json,
+    Yaml,
+    Name,
+}
+
+impl From<PlainFormat> for Format {
+    fn from(format: PlainFormat) -> Self {
+        match format {
+            PlainFormat::Json => Self::Json,
+            PlainFormat::Yaml => Self::Yaml,
+            PlainFormat::Name => Self::Name,
+        }
+    }
+}
+
+/// The other side of a comparison.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Against {
+    /// The objects as they are.
+    Live,
+    /// What another environment pins.
+    Environment(String),
+    /// Another revision of the same pin.
+    Revision(u64),
+}
+
+impl std::str::FromStr for Against {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some(environment) = text.strip_prefix("environment/") {
+            return Ok(Self::Environment(environment.to_owned()));
+        }
+        Ok(match (text, text.parse()) {
+            ("live", _) => Self::Live,
+            (_, Ok(revision)) => Self::Revision(revision),
+            _ => Self::Environment(text.to_owned()),
+        })
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = examples::DIFF)]
+pub(crate) struct Diff {
+    /// The component, or release/NAME for a Release by itself
+    pub(crate) component: String,
+    /// One of its environments
+    pub(crate) environment: Option<String>,
+    /// The revision that is compared [default: what is pinned now]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) revision: Option<u64>,
+    /// What it is compared with; environment/NAME for one that is called `live` or a number
+    #[arg(long, value_name = "live|ENVIRONMENT|REVISION", default_value = "live")]
+    pub(crate) against: Against,
+    /// How it is printed
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub(crate) output: Option<PlainFormat>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = examples::GET)]
+pub(crate) struct Get {
+    /// The component, or release/NAME for a Release by itself
+    pub(crate) component: String,
+    /// One of its environments
+    pub(crate) environment: Option<String>,
+    /// The revision [default: what is pinned now]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) revision: Option<u64>,
+    /// Write a file for each object into this folder
+    #[arg(long, value_name = "DIR", conflicts_with = "output")]
+    pub(crate) output_dir: Option<PathBuf>,
+    /// How they are printed
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "yaml")]
+    pub(crate) output: PlainFormat,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = examples::TREE)]
+pub(crate) struct Tree {
+    /// The component, or release/NAME for a Release by itself
     pub(crate) component: String,
     /// One of its environments
     pub(crate) environment: Option<String>,
     /// How it is printed
     #[arg(short, long, value_enum, value_name = "FORMAT")]
-    pub(crate) output: Option<Format>,
+    pub(crate) output: Option<PlainFormat>,
 }
 
 #[derive(Debug, Args)]
@@ -315,6 +455,7 @@ pub(crate) struct Lint {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::VERSION)]
 pub(crate) struct Version {
     /// Accepted as kubectl has it; only this program's version is ever asked for
     #[arg(long, action = ArgAction::SetTrue)]
@@ -344,11 +485,26 @@ mod tests {
             "create shop -k overlay --dry-run=server -o yaml",
             "promote shop",
             "promote shop --to staging --config replicas=5 --dry-run",
+            "promote shop --atomic --wait=2m",
+            "rollback shop staging --to-revision 4 --wait",
+            "configure shop staging replicas=5 debug- --reason why",
+            "restart shop staging --wait=0",
+            "undeploy shop staging",
+            "redeploy shop staging --wait=90",
+            "delete shop -y",
+            "delete shop staging --dry-run=server",
             "history shop dev --limit 3 -o json",
             "history -A",
             "history shop -A",
             "ls -A",
+            "ls --problems --summary",
             "status shop",
+            "diff shop staging",
+            "diff shop staging --revision 3 --against production -o json",
+            "get shop staging --output-dir out",
+            "get release/shop -o name",
+            "tree shop staging",
+            "status release/shop -w --timeout 30s",
             "lint -f -",
             "version -o json --client",
         ] {
@@ -364,8 +520,29 @@ mod tests {
             "create shop -f x -k y",
             "create shop -f x --lift nonsense",
             "status shop -o toml",
+            "get shop staging --revision 0",
+            "get shop staging -o wide",
+            "get shop staging -o json --output-dir out",
+            "status shop --timeout 30s",
+            "create shop -f x --no-deploy --wait",
+            "rollback shop",
+            "rollback shop staging --wait=soon",
+            "configure shop staging",
+            "undeploy shop",
+            "delete",
         ] {
             assert!(parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_other_side_is_live_or_a_revision_or_an_environment() {
+        let parse = |text: &str| text.parse::<Against>().unwrap();
+        let environment = |name: &str| Against::Environment(name.to_owned());
+        assert_eq!(parse("live"), Against::Live);
+        assert_eq!(parse("12"), Against::Revision(12));
+        assert_eq!(parse("staging"), environment("staging"));
+        assert_eq!(parse("environment/live"), environment("live"));
+        assert_eq!(parse("environment/12"), environment("12"));
     }
 }

@@ -1,15 +1,21 @@
 //! The API server: a few requests on our own kinds. No discovery, no retries behind the user's back.
 
+mod watch;
+
+pub(crate) use self::watch::{Event, Watch};
+
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use http::{Method, Request, header};
+use http::{Method, Request, Response, header};
 use http_body_util::BodyExt;
 use kube::Client;
+use kube::client::Body;
 use release_shared::kinds::Kind;
 use release_shared::names;
+use release_shared::object::text;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::error::{Error, Status};
 use crate::print::note;
@@ -17,6 +23,7 @@ use crate::print::note;
 const JSON: &str = "application/json";
 const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json";
+const MERGE: &str = "application/merge-patch+json";
 const APPLY: &str = "application/apply-patch+yaml";
 
 /// A connection, and the namespace that commands are about.
@@ -50,6 +57,15 @@ pub(crate) struct WriteOptions {
     pub(crate) quiet: bool,
 }
 
+/// What must still be so for an object to be deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Still {
+    /// It is the object that was seen, and no later one of its name.
+    There,
+    /// Nobody has written it since.
+    Unchanged,
+}
+
 /// An object as it is after a write.
 #[derive(Debug, Clone)]
 pub(crate) struct Written {
@@ -72,7 +88,12 @@ impl Cluster {
 
     /// An object by name; `None` where there is none.
     pub(crate) async fn get(&self, kind: Kind, name: &str) -> Result<Option<Value>, Error> {
-        let reply = self.send(Method::GET, &self.path(kind, Some(name)), JSON, None).await?;
+        self.read(&self.path(kind, Some(name))).await
+    }
+
+    /// Anything by its path; `None` where there is nothing.
+    pub(crate) async fn read(&self, path: &str) -> Result<Option<Value>, Error> {
+        let reply = self.send(Method::GET, path, JSON, None).await?;
         if reply.code == 404 { Ok(None) } else { decode(&reply).map(Some) }
     }
 
@@ -117,6 +138,34 @@ impl Cluster {
         let force = if options.force { "&force=true" } else { "" };
         let path = format!("{}?{}{force}", self.path(kind, Some(name)), query(options));
         self.write(Method::PATCH, &path, APPLY, object, options).await
+    }
+
+    /// Merge patch, under the same field manager.
+    pub(crate) async fn merge(
+        &self,
+        kind: Kind,
+        name: &str,
+        patch: &Value,
+        options: WriteOptions,
+    ) -> Result<Written, Error> {
+        let path = format!("{}?{}", self.path(kind, Some(name)), query(options));
+        self.write(Method::PATCH, &path, MERGE, patch, options).await
+    }
+
+    /// Deletes an object, if it is still what was seen. One that is gone already is as good.
+    pub(crate) async fn delete(&self, kind: Kind, seen: &Value, still: Still, dry_run: bool) -> Result<(), Error> {
+        let mut preconditions = json!({ "uid": seen["metadata"]["uid"] });
+        if still == Still::Unchanged {
+            preconditions["resourceVersion"] = seen["metadata"]["resourceVersion"].clone();
+        }
+        let mut options = json!({ "apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions });
+        if dry_run {
+            options["dryRun"] = json!(["All"]);
+        }
+        let path = self.path(kind, text(seen, "/metadata/name"));
+        let mut reply = self.send(Method::DELETE, &path, JSON, Some((JSON, options.to_string().into_bytes()))).await?;
+        self.warn(&std::mem::take(&mut reply.warnings));
+        if reply.code == 404 { Ok(()) } else { decode::<Value>(&reply).map(drop) }
     }
 
     async fn write(
@@ -166,13 +215,7 @@ impl Cluster {
         accept: &str,
         body: Option<(&str, Vec<u8>)>,
     ) -> Result<Reply, Error> {
-        let mut request = Request::builder().method(method).uri(path).header(header::ACCEPT, accept);
-        if let Some((content, _)) = &body {
-            request = request.header(header::CONTENT_TYPE, *content);
-        }
-        let request = request.body(body.map(|(_, body)| body).unwrap_or_default());
-        let request = request.map_err(|error| Error::Failed(format!("the request cannot be made: {error}")))?;
-        let response = self.client.send(request.map(Into::into)).await.map_err(|error| self.unreachable(&error))?;
+        let response = self.request(method, path, accept, body).await?;
         let code = response.status().as_u16();
         let warnings = response
             .headers()
@@ -182,6 +225,22 @@ impl Cluster {
             .collect();
         let body = response.into_body().collect().await.map_err(|error| self.unreachable(&error))?;
         Ok(Reply { code, body: body.to_bytes().to_vec(), warnings })
+    }
+
+    async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        accept: &str,
+        body: Option<(&str, Vec<u8>)>,
+    ) -> Result<Response<Body>, Error> {
+        let mut request = Request::builder().method(method).uri(path).header(header::ACCEPT, accept);
+        if let Some((content, _)) = &body {
+            request = request.header(header::CONTENT_TYPE, *content);
+        }
+        let request = request.body(body.map(|(_, body)| body).unwrap_or_default());
+        let request = request.map_err(|error| Error::Failed(format!("the request cannot be made: {error}")))?;
+        self.client.send(request.map(Into::into)).await.map_err(|error| self.unreachable(&error))
     }
 
     fn unreachable(&self, error: &dyn std::error::Error) -> Error {
@@ -249,7 +308,7 @@ fn warning_text(header: &str) -> Option<String> {
 }
 
 /// Percent-encodes what is not unreserved. (RFC 3986 section 2.3)
-fn encode(text: &str) -> String {
+pub(crate) fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

@@ -1,18 +1,26 @@
 //! One file a command: gather, plan, do, print.
 
+mod configure;
 mod create;
+mod delete;
+mod diff;
+mod get;
 mod history;
 mod init;
 mod lint;
 mod list;
 mod pin;
 mod promote;
+mod restart;
+mod rollback;
+mod state;
 mod status;
+mod tree;
 mod version;
 
 use std::ffi::OsString;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use jiff::Timestamp;
 
 use crate::args::{Cli, Command, DryRun, Write};
@@ -23,7 +31,8 @@ use crate::print::{line, object_name, objects};
 
 /// Runs one command line.
 pub(crate) fn main(words: impl IntoIterator<Item = OsString>) -> Result<(), Error> {
-    let cli = Cli::try_parse_from(words).map_err(Error::CommandLine)?;
+    let words: Vec<_> = words.into_iter().collect();
+    let cli = Cli::try_parse_from(&words).map_err(|error| misspelt(error, &words))?;
     // What needs no cluster starts no runtime.
     if let Command::Version(args) = &cli.command {
         return version::run(args);
@@ -33,12 +42,32 @@ pub(crate) fn main(words: impl IntoIterator<Item = OsString>) -> Result<(), Erro
     runtime.block_on(run(cli))
 }
 
+/// What clap says of the words. Those of `diff` end with another code: 1 would say that there are differences.
+fn misspelt(error: clap::Error, words: &[OsString]) -> Error {
+    let lenient = Cli::command().ignore_errors(true).try_get_matches_from(words);
+    let is_diff = lenient.is_ok_and(|matches| matches.subcommand_name() == Some("diff"));
+    let error = Error::CommandLine(error);
+    if is_diff { error.of_diff() } else { error }
+}
+
 async fn run(cli: Cli) -> Result<(), Error> {
     let connection = &cli.connection;
     match &cli.command {
         Command::Init(args) => init::run(&connect(connection, "kubectl release init").await?, args).await,
         Command::Create(args) => create::run(&connect(connection, "kubectl release create").await?, args).await,
         Command::Promote(args) => promote::run(&connect(connection, "kubectl release promote").await?, args).await,
+        Command::Rollback(args) => rollback::run(&connect(connection, "kubectl release rollback").await?, args).await,
+        Command::Configure(args) => {
+            configure::run(&connect(connection, "kubectl release configure").await?, args).await
+        }
+        Command::Restart(args) => {
+            restart::run(&connect(connection, "kubectl release restart").await?, args, Timestamp::now()).await
+        }
+        Command::Undeploy(args) => state::undeploy(&connect(connection, "kubectl release undeploy").await?, args).await,
+        Command::Redeploy(args) => state::redeploy(&connect(connection, "kubectl release redeploy").await?, args).await,
+        Command::Delete(args) => {
+            delete::run(&connect(connection, "kubectl release delete").await?, args, Timestamp::now()).await
+        }
         Command::History(args) => {
             history::run(&connect(connection, "kubectl release history").await?, args, Timestamp::now()).await
         }
@@ -46,7 +75,15 @@ async fn run(cli: Cli) -> Result<(), Error> {
             list::run(&connect(connection, "kubectl release list").await?, args, Timestamp::now()).await
         }
         Command::Status(args) => {
-            status::run(&connect(connection, "kubectl release status").await?, args, Timestamp::now()).await
+            status::run(&connect(connection, "kubectl release status").await?, args, Timestamp::now).await
+        }
+        Command::Diff(args) => {
+            let cluster = connect(connection, "kubectl release diff").await.map_err(Error::of_diff)?;
+            diff::run(&cluster, args).await.map_err(Error::of_diff)
+        }
+        Command::Get(args) => get::run(&connect(connection, "kubectl release get").await?, args).await,
+        Command::Tree(args) => {
+            tree::run(&connect(connection, "kubectl release tree").await?, args, Timestamp::now()).await
         }
         Command::Lint(args) => lint::run(args).await,
         Command::Version(args) => version::run(args),
@@ -59,6 +96,7 @@ enum Verb {
     Created,
     Configured,
     Unchanged,
+    Deleted,
 }
 
 impl Verb {
@@ -76,6 +114,7 @@ impl Verb {
             Self::Created => "created",
             Self::Configured => "configured",
             Self::Unchanged => "unchanged",
+            Self::Deleted => "deleted",
         }
     }
 }
@@ -98,15 +137,20 @@ fn report(done: &[Done], sentence: Option<&str>, write: &Write) -> Result<(), Er
         let all: Vec<_> = done.iter().map(|(object, _)| object.clone()).collect();
         return objects(&all, format);
     }
+    for (object, verb) in done {
+        report_one(object, *verb, write)?;
+    }
+    sentence.map_or(Ok(()), line)
+}
+
+/// The line of one object.
+fn report_one(object: &serde_json::Value, verb: Verb, write: &Write) -> Result<(), Error> {
     let suffix = match write.dry_run {
         DryRun::None => "",
         DryRun::Client => " (dry run)",
         DryRun::Server => " (server dry run)",
     };
-    for (object, verb) in done {
-        line(&format!("{} {}{suffix}", object_name(object), verb.as_str()))?;
-    }
-    sentence.map_or(Ok(()), line)
+    line(&format!("{} {}{suffix}", object_name(object), verb.as_str()))
 }
 
 fn options(write: &Write) -> WriteOptions {

@@ -9,6 +9,8 @@ use thiserror::Error;
 
 use release_shared::object::printable;
 
+use crate::objects::Right;
+
 /// Everything that ends a command early.
 #[derive(Debug, Error)]
 pub(crate) enum Error {
@@ -30,6 +32,15 @@ pub(crate) enum Error {
     /// `lint` found faults; they are on stdout.
     #[error("{0} found")]
     Lint(String),
+    /// `diff` found differences; they are on stdout.
+    #[error("there are differences")]
+    Differs,
+    /// `diff` found nothing out: 1 is the code of a difference.
+    #[error("{0}")]
+    Diff(Box<Self>),
+    /// The user may not read what was asked for.
+    #[error("rights are missing: {}", list(&.0.iter().map(ToString::to_string).collect::<Vec<_>>()))]
+    MissingRights(Vec<Right>),
     /// A field belongs to somebody else.
     #[error("{0}")]
     FieldManager(String),
@@ -39,6 +50,23 @@ pub(crate) enum Error {
     /// The API server could not be reached.
     #[error("{0}")]
     Connection(String),
+    /// Somebody else's change took the place of this one.
+    #[error("{0}")]
+    Superseded(String),
+    /// It was not settled in time.
+    #[error("{0}")]
+    TimedOut(String),
+    /// It is there, and does not get better by waiting.
+    #[error("{0}")]
+    Degraded(String),
+    /// Some of it was done before it went wrong.
+    #[error("{error}\nDone before that: {}. The same command goes on from there.", .done.join(", "))]
+    Partial {
+        /// The objects that were dealt with.
+        done: Vec<String>,
+        /// What went wrong then.
+        error: Box<Error>,
+    },
     /// The user said no.
     #[error("not confirmed; nothing was changed")]
     Declined,
@@ -116,21 +144,46 @@ fn status_text(status: &Status) -> String {
 }
 
 impl Error {
+    /// The same from `diff`, whose code 1 says that there are differences.
+    pub(crate) fn of_diff(self) -> Self {
+        match self {
+            Self::Differs | Self::ClosedPipe => self,
+            Self::CommandLine(error) if !error.use_stderr() => Self::CommandLine(error),
+            error => Self::Diff(Box::new(error)),
+        }
+    }
+
+    /// Whether the same request may succeed in a moment: the API server is away, or has too much to do.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Connection(_) => true,
+            Self::Status(status) => status.code == 429 || status.code >= 500,
+            _ => false,
+        }
+    }
+
+    /// This error, after these objects were dealt with.
+    pub(crate) fn after(self, done: Vec<String>) -> Self {
+        if done.is_empty() { self } else { Self::Partial { done, error: Box::new(self) } }
+    }
+
     /// The exit code of DESIGN section 8.
     fn code(&self) -> u8 {
         match self {
-            Self::Usage(_)
-            | Self::CommandLine(_)
-            | Self::Failed(_)
-            | Self::Connection(_)
-            | Self::Lint(_)
-            | Self::Declined => 1,
-            Self::Refused(_) => 3,
+            Self::CommandLine(error) => u8::from(error.use_stderr()),
+            Self::Usage(_) | Self::Failed(_) | Self::Connection(_) | Self::Lint(_) | Self::Differs | Self::Declined => {
+                1
+            }
+            Self::Diff(error) => error.code().max(2),
+            Self::Refused(_) | Self::MissingRights(_) => 3,
             Self::PreCheck(findings) => match findings.class() {
                 Some(Class::Conflict) => 4,
                 _ => 3,
             },
-            Self::FieldManager(_) => 4,
+            Self::FieldManager(_) | Self::Superseded(_) => 4,
+            Self::TimedOut(_) => 5,
+            Self::Degraded(_) => 6,
+            Self::Partial { error, .. } => error.code(),
             Self::Status(status) => match status.code {
                 409 if status.has_cause("RevisionConflict") || status.has_cause("FieldManagerConflict") => 4,
                 403 | 409 | 422 => 3,
@@ -154,19 +207,20 @@ impl From<std::io::Error> for Error {
 /// Says what went wrong, and ends with its code.
 pub(crate) fn exit(result: Result<(), Error>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
-    match &error {
-        Error::CommandLine(error) => {
-            let code = u8::from(error.use_stderr());
-            // The terminal is gone if this fails, and so is everybody who could be told.
-            let _ = error.print();
-            return ExitCode::from(code);
-        }
-        Error::ClosedPipe => {}
+    say(&error);
+    ExitCode::from(error.code())
+}
+
+fn say(error: &Error) {
+    match error {
+        Error::Diff(error) => say(error),
+        // The terminal is gone if this fails, and so is everybody who could be told.
+        Error::CommandLine(error) => drop(error.print()),
+        Error::ClosedPipe | Error::Differs => {}
         error => {
             let _ = writeln!(std::io::stderr(), "error: {}", printable(&error.to_string()));
         }
     }
-    ExitCode::from(error.code())
 }
 
 #[cfg(test)]
@@ -196,10 +250,26 @@ mod tests {
             (status(409, "AlreadyExists", &json!([])), 3),
             (status(404, "NotFound", &json!([])), 1),
             (status(500, "InternalError", &json!([])), 1),
+            (Error::Superseded(String::new()), 4),
+            (Error::TimedOut(String::new()), 5),
+            (Error::Degraded(String::new()), 6),
+            (Error::TimedOut(String::new()).after(vec!["a".into()]), 5),
             (Error::ClosedPipe, 0),
+            (Error::Differs.of_diff(), 1),
+            (Error::ClosedPipe.of_diff(), 0),
+            (Error::Failed(String::new()).of_diff(), 2),
+            (Error::MissingRights(vec![]).of_diff(), 3),
         ] {
             assert_eq!(error.code(), code, "{error:?}");
         }
+    }
+
+    #[test]
+    fn what_was_done_before_is_told() {
+        let nothing = Error::Failed("it went wrong".into()).after(vec![]).to_string();
+        assert_eq!(nothing, "it went wrong");
+        let partial = Error::Failed("it went wrong".into()).after(vec!["a".into(), "b".into()]).to_string();
+        assert_eq!(partial, "it went wrong\nDone before that: a, b. The same command goes on from there.");
     }
 
     #[test]

@@ -32,6 +32,19 @@ impl Gathered {
         self.bindings.iter().find(|binding| text(binding, "/spec/environment") == Some(environment))
     }
 
+    /// The binding in an environment, where there must be one.
+    pub(crate) fn pinned(&self, environment: &str) -> Result<&Value, Error> {
+        self.binding(environment).ok_or_else(|| {
+            let pinned: Vec<_> =
+                self.bindings.iter().filter_map(|binding| text(binding, "/spec/environment")).collect();
+            let places = if pinned.is_empty() { "nowhere".to_owned() } else { format!("in {}", pinned.join(", ")) };
+            Error::Refused(vec![format!(
+                "{} is not pinned in {environment}; it is pinned {places}",
+                self.owner.component_name
+            )])
+        })
+    }
+
     /// The name that the binding in an environment has, or would have.
     pub(crate) fn binding_name(&self, environment: &str) -> String {
         if let Some(name) = self.binding(environment).and_then(|binding| text(binding, "/metadata/name")) {
@@ -88,7 +101,7 @@ pub(crate) enum Missing<'a> {
         /// The project that was named.
         project: Option<&'a str>,
     },
-    /// It stops.
+    /// It stops, unless something is pinned that says whose it is.
     Refused,
 }
 
@@ -113,6 +126,10 @@ pub(crate) async fn gather(cluster: &Cluster, component: &str, missing: Missing<
         (_, Some(owner)) => owner.to_owned(),
         (Missing::Made { project: Some(given) }, None) => given.to_owned(),
         (Missing::Made { project: None }, None) => only_project(cluster).await?,
+        (Missing::Refused, None) if !bindings.is_empty() => {
+            let project = bindings.iter().find_map(|binding| text(binding, "/spec/owner/projectName"));
+            project.unwrap_or_default().to_owned()
+        }
         (Missing::Refused, None) => {
             let cure = format!("cut a release with `kubectl release create {component}`, or correct the name");
             return Err(Error::Refused(vec![format!(
@@ -122,13 +139,20 @@ pub(crate) async fn gather(cluster: &Cluster, component: &str, missing: Missing<
         }
     };
     let owner = Owner { project_name: project, component_name: component.to_owned() };
-    let mut world = World::default();
+    let mut world = World::new(&cluster.namespace);
     put_all(&mut world, Kind::Environment, &environments);
     put_all(&mut world, Kind::ReleaseBinding, &bindings);
     put_all(&mut world, Kind::Component, found.as_slice());
     for release in &releases {
         let version = annotation(release, names::VERSION_ANNOTATION).map(str::to_owned);
-        let view = ReleaseView { owner: owner.clone(), version, environment_configs: None, inline_secret: false };
+        // Whoever pins one of them puts the whole of it in this place.
+        let view = ReleaseView {
+            owner: owner.clone(),
+            version,
+            environment_configs: None,
+            inline_secret: false,
+            guarded: Vec::new(),
+        };
         world.releases.insert(text(release, "/metadata/name").unwrap_or_default().to_owned(), view);
     }
     add_pipeline(cluster, &mut world, &owner.project_name).await?;

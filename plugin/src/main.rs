@@ -1,6 +1,6 @@
 //! `kubectl release`: cut a release, promote it along the environments, see who changed what, when and why.
 //!
-//! `args → context → plan → (diff → confirm) → apply → print → exit code`
+//! `args → context → plan → (diff → confirm) → apply → watch → print → exit code`
 
 mod apply;
 mod args;
@@ -12,8 +12,12 @@ mod diff;
 mod error;
 mod gather;
 mod manifests;
+mod objects;
+mod pinned;
 mod plan;
 mod print;
+mod reported;
+mod watch;
 
 use std::process::ExitCode;
 

@@ -1,18 +1,19 @@
 //! What would be written, decided before anything is: pure.
 
-use release_shared::kinds::{Kind, Owner};
+use release_shared::kinds::{Kind, Owner, State};
 use release_shared::names;
 use release_shared::object::{annotation, text};
-use release_shared::record::content_changed;
+use release_shared::record::{Action, Record, config, content_changed};
 use release_shared::schema;
 use release_shared::yaml;
 use serde_json::{Map, Value, json};
 
 use crate::args::Write;
 use crate::error::Error;
+use crate::gather::Gathered;
 
 /// A pin as it should be.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Pin<'a> {
     /// The binding's name.
     pub(crate) name: String,
@@ -23,36 +24,74 @@ pub(crate) struct Pin<'a> {
     /// Where.
     pub(crate) environment: &'a str,
     /// What.
-    pub(crate) release: &'a str,
+    pub(crate) release: Option<&'a str>,
     /// The values of the environment.
     pub(crate) configs: Map<String, Value>,
+    /// What else there is to the spec: values of upstream's.
+    pub(crate) rest: Map<String, Value>,
+    /// Whether its objects are live.
+    pub(crate) state: State,
+    /// When its workloads were told to restart for the last time.
+    pub(crate) restarted_at: Option<String>,
     /// The binding as it is.
     pub(crate) existing: Option<&'a Value>,
     /// What the webhook is told that this is.
-    pub(crate) action: &'static str,
+    pub(crate) action: Action,
 }
 
-impl Pin<'_> {
+/// The key of the values of an environment.
+const CONFIGS: &str = "componentTypeEnvironmentConfigs";
+
+impl<'a> Pin<'a> {
+    /// What is pinned in an environment as it is, to be changed by that action.
+    pub(crate) fn standing(gathered: &'a Gathered, namespace: &'a str, environment: &'a str, action: Action) -> Self {
+        let existing = gathered.binding(environment);
+        let mut rest = existing.and_then(config).and_then(|config| config.as_object().cloned()).unwrap_or_default();
+        rest.remove(CONFIGS);
+        let undeployed = existing.and_then(|binding| text(binding, "/spec/state")) == Some("Undeploy");
+        Self {
+            name: gathered.binding_name(environment),
+            namespace,
+            owner: &gathered.owner,
+            environment,
+            release: existing.and_then(|binding| text(binding, "/spec/releaseName")),
+            configs: configs(existing),
+            rest,
+            state: if undeployed { State::Undeploy } else { State::Active },
+            restarted_at: existing.and_then(|binding| annotation(binding, names::RESTARTED_AT)).map(str::to_owned),
+            existing,
+            action,
+        }
+    }
+
+    /// The same with the release, the values and the state of a record.
+    pub(crate) fn restored(self, record: &'a Record) -> Self {
+        let mut rest = record.config.as_ref().and_then(Value::as_object).cloned().unwrap_or_default();
+        let configs = rest.remove(CONFIGS).and_then(|configs| configs.as_object().cloned()).unwrap_or_default();
+        let undeployed = record.state.as_deref() == Some("Undeploy");
+        let state = if undeployed { State::Undeploy } else { State::Active };
+        Self { release: record.release.as_deref(), configs, rest, state, ..self }
+    }
+
     /// The complete intent, as server-side apply needs it: what is left out here would be removed.
     pub(crate) fn intent(&self, write: &Write) -> Value {
         let mut annotations = said(write);
-        annotations.insert(names::ACTION.into(), self.action.into());
+        annotations.insert(names::ACTION.into(), self.action.as_str().into());
         annotations.insert(names::EXPECTED_REVISION.into(), self.seen_revision().into());
-        let mut spec = self.carried();
+        annotations
+            .extend(self.restarted_at.as_ref().map(|at| (names::RESTARTED_AT.to_owned(), Value::from(at.as_str()))));
+        let mut spec = self.rest.clone();
         spec.insert("owner".into(), json!(self.owner));
         spec.insert("environment".into(), self.environment.into());
-        spec.insert("releaseName".into(), self.release.into());
+        spec.extend(self.release.map(|release| ("releaseName".to_owned(), release.into())));
+        spec.insert("state".into(), json!(self.state));
         // Leaving out what somebody else has set would leave it there: none is said in so many words.
-        let stands =
-            self.existing.is_some_and(|binding| binding.pointer("/spec/componentTypeEnvironmentConfigs").is_some());
+        let stands = self.existing.is_some_and(|binding| binding["spec"].get(CONFIGS).is_some());
         if !self.configs.is_empty() || stands {
-            spec.insert("componentTypeEnvironmentConfigs".into(), Value::Object(self.configs.clone()));
+            spec.insert(CONFIGS.into(), Value::Object(self.configs.clone()));
         }
         let mut metadata = json!({ "name": self.name, "namespace": self.namespace });
         metadata["annotations"] = Value::Object(annotations);
-        if let Some(restarted) = self.existing.and_then(|binding| annotation(binding, names::RESTARTED_AT)) {
-            metadata["annotations"][names::RESTARTED_AT] = restarted.into();
-        }
         json!({ "apiVersion": names::API_VERSION, "kind": Kind::ReleaseBinding.as_str(), "metadata": metadata, "spec": spec })
     }
 
@@ -61,32 +100,61 @@ impl Pin<'_> {
         self.existing.and_then(|binding| annotation(binding, names::REVISION)).unwrap_or("0").to_owned()
     }
 
-    /// What of the existing spec stays as it is.
-    fn carried(&self) -> Map<String, Value> {
-        let ours = ["componentTypeEnvironmentConfigs"];
-        let spec = self.existing.and_then(|binding| binding.get("spec")?.as_object()).cloned().unwrap_or_default();
-        let mut carried: Map<_, _> = spec.into_iter().filter(|(key, _)| !ours.contains(&key.as_str())).collect();
-        carried.entry("state").or_insert_with(|| "Active".into());
-        carried
-    }
-
     /// The binding as it would be after the write.
     pub(crate) fn after(&self, intent: &Value) -> Value {
         let Some(existing) = self.existing else { return intent.clone() };
         let mut after = existing.clone();
         after["spec"] = intent["spec"].clone();
-        if let (Some(said), Some(there)) =
-            (intent["metadata"]["annotations"].as_object(), after["metadata"]["annotations"].as_object_mut())
-        {
-            there.extend(said.clone());
+        for (key, value) in intent["metadata"]["annotations"].as_object().into_iter().flatten() {
+            after["metadata"]["annotations"][key] = value.clone();
         }
         after
+    }
+
+    /// The fields of the spec that are not to be there any more, and that an apply would leave there, since others than the plugin have
+    /// set them.
+    pub(crate) fn left_by_others(&self, intent: &Value) -> Vec<String> {
+        let Some(existing) = self.existing else { return Vec::new() };
+        let mut gone = Vec::new();
+        removed(&existing["spec"], &intent["spec"], ".spec", &mut gone);
+        gone.retain(|field| !managers_of(existing, field).is_empty());
+        gone
+    }
+
+    /// The same intent as a merge patch, which takes everything away that is not in it.
+    pub(crate) fn patch(&self, intent: &Value) -> Value {
+        let before = self.existing.map_or(&Value::Null, |existing| &existing["spec"]);
+        let metadata = json!({ "annotations": intent["metadata"]["annotations"] });
+        json!({ "metadata": metadata, "spec": merge_patch(before, &intent["spec"]) })
     }
 
     /// Whether the cluster already has it so.
     pub(crate) fn is_there(&self, intent: &Value) -> bool {
         self.existing.is_some() && !content_changed(Kind::ReleaseBinding, &self.after(intent), self.existing)
     }
+}
+
+/// The leaves that `before` has and `after` does not, each with its path. What is below a value that changes goes with it.
+fn removed(before: &Value, after: &Value, path: &str, gone: &mut Vec<String>) {
+    let (Some(before), Some(after)) = (before.as_object(), after.as_object()) else { return };
+    for (key, value) in before {
+        let path = format!("{path}.{key}");
+        match (after.get(key), value.as_object()) {
+            (Some(after), _) => removed(value, after, &path, gone),
+            (None, Some(below)) if !below.is_empty() => removed(value, &json!({}), &path, gone),
+            (None, _) => gone.push(path),
+        }
+    }
+}
+
+/// What leads from one value to another. (RFC 7396)
+fn merge_patch(before: &Value, after: &Value) -> Value {
+    let (Some(old), Some(new)) = (before.as_object(), after.as_object()) else { return after.clone() };
+    let gone = old.keys().filter(|key| !new.contains_key(*key)).map(|key| (key.clone(), Value::Null));
+    let changed = new.iter().filter(|(key, value)| old.get(*key) != Some(value));
+    let changed =
+        changed.map(|(key, value)| (key.clone(), old.get(key).map_or(value.clone(), |old| merge_patch(old, value))));
+    Value::Object(gone.chain(changed).collect())
 }
 
 /// What the user says of a change, as annotations. What is not said is written as empty: a word that somebody else left there would
@@ -98,7 +166,7 @@ pub(crate) fn said(write: &Write) -> Map<String, Value> {
 
 /// The values that a binding has now.
 pub(crate) fn configs(binding: Option<&Value>) -> Map<String, Value> {
-    let configs = binding.and_then(|binding| binding.pointer("/spec/componentTypeEnvironmentConfigs")?.as_object());
+    let configs = binding.and_then(|binding| binding.get("spec")?.get(CONFIGS)?.as_object());
     configs.cloned().unwrap_or_default()
 }
 
@@ -107,40 +175,42 @@ pub(crate) fn takes(release: &Value) -> Option<&Map<String, Value>> {
     release.pointer("/spec/componentType/spec/environmentConfigs/openAPIV3Schema/properties")?.as_object()
 }
 
-/// `KEY=VALUE` words as values: of the type that the release's schema has for them, else as YAML reads them.
-pub(crate) fn parse_configs(words: &[String], release: &Value) -> Result<Map<String, Value>, Error> {
+/// `KEY=VALUE` words as values: of the type that the release's schema has for them, else as YAML reads them. Faults begin with `place`,
+/// where the words stood.
+pub(crate) fn parse_configs(place: &str, words: &[String], release: &Value) -> Result<Map<String, Value>, Error> {
     let properties = takes(release).cloned().unwrap_or_default();
     let mut values = Map::new();
     for word in words {
         let (key, text) = word
             .split_once('=')
             .filter(|(key, _)| !key.is_empty())
-            .ok_or_else(|| Error::Usage(format!("--config: {word:?} is not KEY=VALUE, such as replicas=3")))?;
+            .ok_or_else(|| Error::Usage(format!("{place}: {word:?} is not KEY=VALUE, such as replicas=3")))?;
         if !properties.contains_key(key) {
-            return Err(Error::Refused(vec![unknown_key(key, &properties)]));
+            return Err(Error::Refused(vec![unknown_key(place, key, &properties)]));
         }
-        values.insert(key.to_owned(), value(key, text, &properties[key])?);
+        values.insert(key.to_owned(), value(place, key, text, &properties[key])?);
     }
     Ok(values)
 }
 
-fn unknown_key(key: &str, properties: &Map<String, Value>) -> String {
+/// Says that a release has no such value, and which it has.
+pub(crate) fn unknown_key(place: &str, key: &str, properties: &Map<String, Value>) -> String {
     let known: Vec<_> = properties.keys().map(String::as_str).collect();
     if known.is_empty() {
         return format!(
-            "--config: the release has no value {key:?}: nothing was lifted when it was cut (create --lift)"
+            "{place}: the release has no value {key:?}: nothing was lifted when it was cut (create --lift)"
         );
     }
     let nearest = schema::nearest(key, known.iter().copied()).map(|nearest| format!(" (did you mean {nearest}?)"));
-    format!("--config: the release has no value {key:?}{}; it has {}", nearest.unwrap_or_default(), known.join(", "))
+    format!("{place}: the release has no value {key:?}{}; it has {}", nearest.unwrap_or_default(), known.join(", "))
 }
 
-fn value(key: &str, text: &str, schema: &Value) -> Result<Value, Error> {
+fn value(place: &str, key: &str, text: &str, schema: &Value) -> Result<Value, Error> {
     if schema.get("type").and_then(Value::as_str) == Some("string") {
         return Ok(text.into());
     }
     let documents =
-        yaml::read(text).map_err(|error| Error::Usage(format!("--config {key}: {text:?} cannot be read: {error}")))?;
+        yaml::read(text).map_err(|error| Error::Usage(format!("{place} {key}: {text:?} cannot be read: {error}")))?;
     Ok(documents.into_iter().next().map_or(Value::Null, |document| document.value))
 }
 
@@ -195,47 +265,91 @@ fn owns(fields: &Value, path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use release_shared::world::World;
+
     use super::*;
 
-    fn owner() -> Owner {
-        Owner { project_name: "shop".into(), component_name: "web".into() }
+    fn gathered(bindings: Vec<Value>) -> Gathered {
+        Gathered {
+            owner: Owner { project_name: "shop".into(), component_name: "web".into() },
+            world: World::default(),
+            bindings,
+            releases: vec![],
+            component_exists: true,
+        }
     }
 
-    fn pin<'a>(owner: &'a Owner, existing: Option<&'a Value>) -> Pin<'a> {
-        let configs = configs(existing);
-        Pin {
-            name: "web-dev".into(),
-            namespace: "acme",
-            owner,
-            environment: "dev",
-            release: "web-2",
-            configs,
-            existing,
-            action: "promote",
-        }
+    fn existing() -> Value {
+        json!({
+            "metadata": {"annotations": {names::REVISION: "3", names::REASON: "old", names::RESTARTED_AT: "then"}},
+            "spec": {
+                "owner": {"projectName": "shop", "componentName": "web"}, "environment": "dev", "releaseName": "web-1",
+                "state": "Undeploy", "componentTypeEnvironmentConfigs": {"replicas": 2}, "workloadOverrides": {"container": {}}
+            }
+        })
     }
 
     #[test]
     fn an_intent_is_complete() {
-        let owner = owner();
-        let existing = json!({
-            "metadata": {"annotations": {names::REVISION: "3", names::REASON: "old", names::RESTARTED_AT: "then"}},
-            "spec": {
-                "owner": owner, "environment": "dev", "releaseName": "web-1", "state": "Undeploy",
-                "componentTypeEnvironmentConfigs": {"replicas": 2}, "workloadOverrides": {"container": {}}
-            }
-        });
+        let gathered = gathered(vec![existing()]);
         let write = Write { reason: Some("new".into()), ..Write::default() };
-        insta::assert_json_snapshot!(pin(&owner, Some(&existing)).intent(&write));
+        let pin = Pin::standing(&gathered, "acme", "dev", Action::Promote);
+        insta::assert_json_snapshot!(Pin { release: Some("web-2"), ..pin }.intent(&write));
+    }
+
+    #[test]
+    fn a_record_brings_release_values_and_state_and_a_restart_stays() {
+        let gathered = gathered(vec![existing()]);
+        let record = json!({
+            "revision": 1, "action": "deploy", "release": "web-0", "state": "Active", "content": "c", "by": "dana", "at": "then",
+            "config": {"traitEnvironmentConfigs": {"a": {}}}
+        });
+        let record: Record = serde_json::from_value(record).unwrap();
+        let pin = Pin::standing(&gathered, "acme", "dev", Action::Rollback).restored(&record);
+        insta::assert_json_snapshot!(pin.intent(&Write::default()));
     }
 
     #[test]
     fn what_is_there_needs_no_write() {
-        let owner = owner();
-        let first = pin(&owner, None).intent(&Write::default());
-        assert!(!pin(&owner, None).is_there(&first));
-        let again = pin(&owner, Some(&first));
+        let nothing = gathered(vec![]);
+        let new = Pin { release: Some("web-2"), ..Pin::standing(&nothing, "acme", "dev", Action::Promote) };
+        let first = new.intent(&Write::default());
+        assert!(!new.is_there(&first));
+        let gathered = gathered(vec![first]);
+        let again = Pin::standing(&gathered, "acme", "dev", Action::Promote);
         assert!(again.is_there(&again.intent(&Write::default())));
+        let mut bare = gathered.bindings[0].clone();
+        bare["metadata"] = json!({ "name": "web-dev" });
+        let gathered = super::tests::gathered(vec![bare]);
+        let pin = Pin::standing(&gathered, "acme", "dev", Action::Restart);
+        let restarted = Pin { restarted_at: Some("now".into()), ..pin };
+        assert!(!restarted.is_there(&restarted.intent(&Write::default())), "also where there are no annotations yet");
+    }
+
+    #[test]
+    fn what_others_have_set_is_taken_away_by_a_patch() {
+        let mut binding = existing();
+        binding["spec"]["traitEnvironmentConfigs"] = json!({"a": {"b": 1, "c": [2]}, "d": {}});
+        let owned = json!({"f:spec": {"f:traitEnvironmentConfigs": {"f:a": {"f:b": {}}}, "f:releaseName": {}}});
+        binding["metadata"]["managedFields"] =
+            json!([{"manager": "kubectl-patch", "operation": "Update", "fieldsV1": owned}]);
+        let gathered = gathered(vec![binding]);
+        let pin = Pin::standing(&gathered, "acme", "dev", Action::Rollback);
+        assert_eq!(pin.left_by_others(&pin.intent(&Write::default())), Vec::<String>::new());
+        let rest =
+            json!({"traitEnvironmentConfigs": {"a": {"c": [2]}}, "workloadOverrides": {"container": {"env": []}}});
+        let pin = Pin { rest: rest.as_object().cloned().unwrap(), release: Some("web-0"), configs: Map::new(), ..pin };
+        let intent = pin.intent(&Write::default());
+        assert_eq!(pin.left_by_others(&intent), [".spec.traitEnvironmentConfigs.a.b"]);
+        let patch = pin.patch(&intent);
+        assert_eq!(
+            patch["spec"],
+            json!({
+                "releaseName": "web-0", "componentTypeEnvironmentConfigs": {"replicas": null},
+                "traitEnvironmentConfigs": {"a": {"b": null}, "d": null}, "workloadOverrides": {"container": {"env": []}}
+            })
+        );
+        assert_eq!(patch["metadata"]["annotations"][names::ACTION], "rollback");
     }
 
     #[test]
@@ -245,12 +359,12 @@ mod tests {
         }}}}}}});
         let words: Vec<String> = ["replicas=5", "tag=1.0", "debug=true"].map(str::to_owned).to_vec();
         assert_eq!(
-            Value::Object(parse_configs(&words, &release).unwrap()),
+            Value::Object(parse_configs("--config", &words, &release).unwrap()),
             json!({"replicas": 5, "tag": "1.0", "debug": true})
         );
-        let wrong = parse_configs(&["replica=5".into()], &release).unwrap_err().to_string();
+        let wrong = parse_configs("--config", &["replica=5".into()], &release).unwrap_err().to_string();
         assert!(wrong.contains("did you mean replicas?"), "{wrong}");
-        assert!(parse_configs(&["replicas".into()], &release).is_err());
+        assert!(parse_configs("--config", &["replicas".into()], &release).is_err());
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub(crate) mod table;
 
 use std::io::Write as _;
 
+use release_shared::fence::kind_name;
 use release_shared::object::{printable, text};
 use release_shared::yaml;
 use serde_json::{Value, json};
@@ -33,10 +34,14 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", printable(text));
 }
 
-/// `kind.group/name`, as kubectl writes an object.
+/// `kind.group/name`, as kubectl writes an object of ours.
 pub(crate) fn object_name(object: &Value) -> String {
-    let kind = text(object, "/kind").unwrap_or_default().to_ascii_lowercase();
-    format!("{kind}.{}/{}", release_shared::names::GROUP, text(object, "/metadata/name").unwrap_or_default())
+    reference_name(release_shared::names::GROUP, text(object, "/kind"), text(object, "/metadata/name"))
+}
+
+/// `kind.group/name`, or `kind/name` for the core group, as kubectl writes any object.
+pub(crate) fn reference_name(group: &str, kind: Option<&str>, name: Option<&str>) -> String {
+    format!("{}/{}", kind_name(group, &kind.unwrap_or_default().to_ascii_lowercase()), name.unwrap_or_default())
 }
 
 /// A value in one of the formats that are not for people.
@@ -46,9 +51,21 @@ pub(crate) fn structured(value: &Value, format: Format) -> Result<(), Error> {
         Format::Json | Format::Wide | Format::Name => {
             let text = serde_json::to_string_pretty(value)
                 .map_err(|error| Error::Failed(format!("the result cannot be written: {error}")))?;
-            raw(&format!("{text}\n"))
+            raw(&format!("{}\n", escaped(&text)))
         }
     }
+}
+
+/// JSON with the control characters escaped that JSON lets through and terminals act on; they stand in strings only.
+fn escaped(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '\u{7f}'..='\u{9f}' => escaped.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => escaped.push(c),
+        }
+    }
+    escaped
 }
 
 /// A List of plain objects, as `-o json` and `-o yaml` print it.
@@ -73,4 +90,17 @@ fn without_managed_fields(mut object: Value) -> Value {
         metadata.remove("managedFields");
     }
     object
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_moves_no_cursor_and_means_the_same() {
+        let value = json!({ "a": "x\u{9b}2J\u{7f}\u{1b}é" });
+        let text = escaped(&value.to_string());
+        assert!(!text.chars().any(char::is_control), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
 }

@@ -10,21 +10,33 @@
 //! | [`default`] | an object → the same with its defaults |
 //! | [`validate`] | new and old object, and what the cluster holds ([`world`]) → [`violation::Findings`] |
 //! | [`pipeline`], [`promotion`] | promotion paths → roots, next steps, what may go where |
+//! | [`fence`] | an Environment → which namespaces and kinds it lets in |
 //! | [`render`] | a ComponentRelease and a ReleaseBinding → the objects of one environment |
+//! | [`desired`] | a Release → its objects as they are applied, in order |
+//! | [`outcome`] | records and what was observed → how each revision went |
+//! | [`ownership`] | what was applied and the managedFields → what somebody else took |
+//! | [`health`] | a live object, its pods and events → how it is doing, and why |
+//! | [`status`] | what was observed of a Release → its next status |
 //! | [`record`] | a change and who asked for it → the stamp and the history in the object |
 
 pub mod canonical;
 pub mod crd;
 pub mod default;
+pub mod desired;
+pub mod fence;
+pub mod health;
 pub mod kinds;
 pub mod names;
 pub mod object;
+pub mod outcome;
+pub mod ownership;
 pub mod pipeline;
 pub mod promotion;
 pub mod record;
 pub mod render;
 pub mod schema;
 pub mod snapshot;
+pub mod status;
 pub mod types;
 pub mod validate;
 pub mod violation;

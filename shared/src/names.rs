@@ -20,6 +20,10 @@ pub const CONTROLLER_MANAGER: &str = "release-controller";
 pub const SYSTEM_NAMESPACE: &str = "release-system";
 /// The name of both webhook configurations, of the webhook's account and of its Service.
 pub const WEBHOOK: &str = "release-webhook";
+/// The user that the controller is for the API server. Only it writes Releases that are rendered from bindings.
+pub const CONTROLLER_USER: &str = "system:serviceaccount:release-system:release-controller";
+/// Holds a Release until its live objects are gone. (OpenChoreo v0.17.0, `controller_finalize.go`)
+pub const FINALIZER: &str = "openchoreo.dev/dataplane-cleanup";
 
 /// The human version of a ComponentRelease.
 pub const VERSION_ANNOTATION: &str = "openchoreo.dev/version";
@@ -50,6 +54,11 @@ pub const RELEASE_VERSION: &str = "release.openchoreo.dev/release-version";
 /// Written by the webhook only: the records, oldest first, a JSON array.
 pub const HISTORY: &str = "release.openchoreo.dev/history";
 
+/// Written by the controller on a Release: `<binding UID>/<revision>`, what it is rendered from.
+pub const RENDERED_FROM: &str = "release.openchoreo.dev/rendered-from";
+/// Written by the controller on a live object: the hash of what it applied.
+pub const APPLIED_HASH: &str = "release.openchoreo.dev/applied-hash";
+
 /// The keys that the webhook alone writes: whatever a client sends under them is replaced.
 pub const WEBHOOK_KEYS: [&str; 5] = [REVISION, CHANGED_BY, CHANGED_AT, RELEASE_VERSION, HISTORY];
 
@@ -73,7 +82,7 @@ pub const HISTORY_RECORDS: &str = "release.openchoreo.dev/history-records";
 pub const HISTORY_BYTES: &str = "release.openchoreo.dev/history-bytes";
 /// Environment: `warn` or `enforce` against drift.
 pub const DRIFT: &str = "release.openchoreo.dev/drift";
-/// Environment: `true` leaves live objects behind when their data plane cannot be reached.
+/// Environment, or a Release itself: `true` leaves live objects behind where they cannot be removed.
 pub const ORPHAN_ON_DELETE: &str = "release.openchoreo.dev/orphan-on-delete";
 
 /// The policy annotations of an Environment.
@@ -102,14 +111,29 @@ pub fn recorded_annotations(kind: Kind) -> &'static [&'static str] {
     }
 }
 
+/// Label of a live object: who applied it.
+pub const MANAGED_BY_LABEL: &str = "openchoreo.dev/managed-by";
+/// Label of a live object: the id of the resource in its Release.
+pub const RESOURCE_ID_LABEL: &str = "openchoreo.dev/release-resource-id";
+/// Label of a live object: the UID of its Release.
+pub const RELEASE_UID_LABEL: &str = "openchoreo.dev/release-uid";
+/// Label of a live object: the name of its Release.
+pub const RELEASE_NAME_LABEL: &str = "openchoreo.dev/release-name";
+/// Label of a live object: the namespace of its Release.
+pub const RELEASE_NAMESPACE_LABEL: &str = "openchoreo.dev/release-namespace";
+
 /// Labels that the controller puts on every object it applies; a release may not set them itself.
-pub const RESERVED_LABELS: [&str; 5] = [
-    "openchoreo.dev/managed-by",
-    "openchoreo.dev/release-resource-id",
-    "openchoreo.dev/release-uid",
-    "openchoreo.dev/release-name",
-    "openchoreo.dev/release-namespace",
-];
+pub const RESERVED_LABELS: [&str; 5] =
+    [MANAGED_BY_LABEL, RESOURCE_ID_LABEL, RELEASE_UID_LABEL, RELEASE_NAME_LABEL, RELEASE_NAMESPACE_LABEL];
+
+/// Label of a namespace that the controller made: who made it.
+pub const CREATED_BY_LABEL: &str = "openchoreo.dev/created-by";
+/// Label of a namespace that the controller made: the control-plane namespace that it belongs to.
+pub const NAMESPACE_LABEL: &str = "openchoreo.dev/namespace";
+/// Label of a namespace that the controller made, and of Releases: the environment.
+pub const ENVIRONMENT_LABEL: &str = "openchoreo.dev/environment";
+/// Label of a namespace that the controller made: the UID of the Environment.
+pub const ENVIRONMENT_UID_LABEL: &str = "openchoreo.dev/environment-uid";
 
 /// Label of the project on our own objects.
 pub const PROJECT_LABEL: &str = "openchoreo.dev/project";

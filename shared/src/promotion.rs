@@ -52,6 +52,7 @@ mod tests {
             owner: owner.clone(),
             environment: "dev".into(),
             release: Some("web-2".into()),
+            needed: ["web-1", "web-2"].map(str::to_owned).into(),
             healthy: vec!["web-1".into()],
             health: None,
         };

@@ -7,14 +7,16 @@ mod action;
 mod chain;
 mod content;
 mod entry;
+mod needed;
 mod ring;
 mod said;
 mod stamp;
 
-pub use action::Action;
+pub use action::{Action, is_pinned_as};
 pub use chain::{ChainFault, check_chain, check_object, record_hash};
 pub use content::{config, content_changed, content_hash};
 pub use entry::{Dropped, Element, History, Record};
+pub use needed::needed_releases;
 pub use ring::Bounds;
 pub use said::said_faults;
 pub use stamp::{Stamp, StampRequest, WEBHOOK_ANNOTATION_LIMIT, stamp, verify};

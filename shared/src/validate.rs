@@ -5,8 +5,10 @@
 
 mod component;
 mod component_release;
+mod deletion;
 mod deployment_pipeline;
 mod environment;
+mod fence;
 mod metadata;
 mod node;
 mod object;
@@ -21,6 +23,7 @@ use crate::record;
 use crate::violation::{Findings, Violation};
 use crate::world::World;
 
+pub use deletion::validate_deletion;
 pub use node::Node;
 pub use object::{MAX_DEPTH, MAX_SIZE};
 
@@ -42,22 +45,35 @@ pub struct Change<'a> {
 /// What the rules say of a change. Without a world only the object and its predecessor are judged.
 pub fn validate(change: &Change<'_>, world: Option<&World>) -> Findings {
     let mut findings = judge(change, change.new, world);
-    let Some(old) = change.old else {
-        return findings;
-    };
+    if let Some(old) = change.old {
+        tolerate(change, old, world, &mut findings);
+        compare(change, old, &mut findings);
+    }
+    if change.kind == Kind::Release {
+        release::check_ownership(change, world, &mut findings);
+    }
+    findings
+}
+
+/// The ratchet: what was wrong before is no reason to refuse a change now.
+fn tolerate(change: &Change<'_>, old: &Value, world: Option<&World>, findings: &mut Findings) {
     let same_content = !record::content_changed(change.kind, change.new, Some(old));
     let before = judge(change, old, world);
     let known =
         |violation: &Violation| same_content || before.violations.iter().any(|known| known.is_same_as(violation));
-    let (tolerated, refused) = findings.violations.into_iter().partition(known);
+    let (tolerated, refused) = std::mem::take(&mut findings.violations).into_iter().partition(known);
     findings.violations = refused;
     findings.warnings.extend::<Vec<_>>(tolerated);
     if same_content {
         // What is not there was told when somebody referred to it.
         findings.missing.clear();
     }
-    compare(change, old, &mut findings);
-    findings
+}
+
+/// What the rules say of an object as it stands, apart from how it came to be so: what is wrong with it, and what it names that
+/// does not exist.
+pub fn standing(kind: Kind, name: &str, object: &Value, world: &World) -> Findings {
+    judge(&Change { kind, name, new: object, old: Some(object), user: None }, object, Some(world))
 }
 
 /// The rules that look at one object.
@@ -79,7 +95,7 @@ fn judge(change: &Change<'_>, object: &Value, world: Option<&World>) -> Findings
     if change.old.is_none_or(|old| !std::ptr::eq(old, object)) {
         match change.kind {
             Kind::ReleaseBinding => release_binding::check_promotion(change, &root, world, &mut findings),
-            Kind::Release => release::check_direct(change, &root, world, &mut findings),
+            Kind::Release => release::check_direct(&root, world, &mut findings),
             _ => {}
         }
     }
@@ -94,7 +110,7 @@ fn compare(change: &Change<'_>, old: &Value, findings: &mut Findings) {
         Kind::ComponentRelease => component_release::compare(&new, &old, findings),
         Kind::Environment => environment::compare(&new, &old, findings),
         Kind::ReleaseBinding => release_binding::compare(&new, &old, findings),
-        Kind::Release => release::compare(change, &new, &old, findings),
+        Kind::Release => release::compare(&new, &old, findings),
         Kind::Project | Kind::DeploymentPipeline | Kind::DataPlane => {}
     }
 }

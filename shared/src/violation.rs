@@ -66,12 +66,12 @@ pub enum Class {
     Conflict,
 }
 
-/// What a refusal rests on not being there. A cache may be behind: one look at the API server settles it.
+/// What else in the cluster a refusal rests on. A cache may be behind: one look at the API server settles it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Absence {
+pub enum RestsOn {
     /// No binding of the component has run the release healthily.
     HealthyRun,
-    /// There is no object of this kind and name in the namespace.
+    /// The object of this kind and name in the namespace is as it is known, or is not there.
     Object(Kind, String),
 }
 
@@ -90,8 +90,8 @@ pub struct Violation {
     pub value: Option<String>,
     /// How list entries in the path are named by their key instead of their position, for the same comparison.
     pub identity: Option<String>,
-    /// What must really be absent for this refusal to be right.
-    pub rests_on: Option<Absence>,
+    /// What else must really be as it is known for this refusal to be right.
+    pub rests_on: Option<RestsOn>,
 }
 
 impl Violation {
@@ -124,10 +124,10 @@ impl Violation {
         self
     }
 
-    /// Resting on something that is not there.
+    /// Resting on something else in the cluster.
     #[must_use]
-    pub fn resting_on(mut self, absence: Absence) -> Self {
-        self.rests_on = Some(absence);
+    pub fn resting_on(mut self, other: RestsOn) -> Self {
+        self.rests_on = Some(other);
         self
     }
 
@@ -169,7 +169,7 @@ impl Findings {
 
     /// Adds a reference to what does not exist.
     pub fn miss(&mut self, violation: Violation, kind: Kind, name: &str) {
-        self.missing.push(violation.with_value(name).resting_on(Absence::Object(kind, name.to_owned())));
+        self.missing.push(violation.with_value(name).resting_on(RestsOn::Object(kind, name.to_owned())));
     }
 
     /// Adds a warning.

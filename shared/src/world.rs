@@ -1,19 +1,23 @@
 //! What the cluster holds, as far as the rules look at it: trimmed views of the objects of one namespace. The webhook keeps one
 //! per namespace from its watches, the plugin fills one with what it has read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::kinds::{Health, Kind, Owner};
+use crate::fence::{self, Fence};
+use crate::kinds::{Health, Kind, ObjectRef, Owner};
 use crate::names;
 use crate::object::{annotation, inline_secret_fields, text};
 use crate::pipeline::{Enforcement, Graph};
+use crate::record;
 
 /// The objects of one namespace.
 #[derive(Debug, Clone, Default)]
 pub struct World {
+    /// Its name.
+    pub namespace: String,
     /// Project → its pipeline.
     pub projects: BTreeMap<String, ProjectView>,
     /// Environments.
@@ -42,6 +46,12 @@ pub struct ProjectView {
 pub struct EnvironmentView {
     /// Whether Secrets with data may be part of what goes there.
     pub allow_inline_secrets: bool,
+    /// The namespaces that its objects may go into, as they are written (`{project}` in them); none = one of its own.
+    pub namespaces: Vec<String>,
+    /// The cluster-scoped and RBAC kinds that it takes, as `Kind.group`.
+    pub allowed_cluster_kinds: Vec<String>,
+    /// The account, `<namespace>/<name>`, that the controller acts as.
+    pub service_account: Option<String>,
 }
 
 /// What the rules see of a DeploymentPipeline.
@@ -71,6 +81,8 @@ pub struct ReleaseView {
     pub environment_configs: Option<Arc<Value>>,
     /// Whether it brings a Secret with data.
     pub inline_secret: bool,
+    /// Of its objects those that an environment may refuse, each with the id of its resource.
+    pub guarded: Vec<(String, ObjectRef)>,
 }
 
 /// What the rules see of a ReleaseBinding.
@@ -82,6 +94,8 @@ pub struct BindingView {
     pub environment: String,
     /// The ComponentRelease that it pins now.
     pub release: Option<String>,
+    /// The ComponentReleases that it needs: the one that it pins, and those that a rollback may choose. None once it is being deleted.
+    pub needed: BTreeSet<String>,
     /// The ComponentReleases that have run there healthily.
     pub healthy: Vec<String>,
     /// The health of what runs there now.
@@ -89,6 +103,17 @@ pub struct BindingView {
 }
 
 impl World {
+    /// An empty namespace.
+    pub fn new(namespace: &str) -> Self {
+        Self { namespace: namespace.to_owned(), ..Self::default() }
+    }
+
+    /// What an environment lets in for a project; `None` where there is no such Environment.
+    pub fn fence(&self, project: &str, environment: &str) -> Option<Fence> {
+        let view = self.environments.get(environment)?;
+        Some(Fence::new(view, &self.namespace, project, environment))
+    }
+
     /// Puts an object in its place, or takes it out where `object` is `None`. What cannot be read is as if it were not there.
     pub fn put(&mut self, kind: Kind, name: &str, object: Option<&Value>) {
         fn set<V>(map: &mut BTreeMap<String, V>, name: &str, view: Option<V>) {
@@ -174,8 +199,18 @@ impl ProjectView {
 }
 
 impl EnvironmentView {
-    fn read(object: &Value) -> Self {
-        Self { allow_inline_secrets: annotation(object, names::ALLOW_INLINE_SECRETS) == Some("true") }
+    /// What the rules see of an Environment.
+    pub fn read(object: &Value) -> Self {
+        let list = |key| {
+            let entries = annotation(object, key).unwrap_or_default().split(',').map(str::trim);
+            entries.filter(|entry| !entry.is_empty()).map(str::to_owned).collect()
+        };
+        Self {
+            allow_inline_secrets: annotation(object, names::ALLOW_INLINE_SECRETS) == Some("true"),
+            namespaces: list(names::NAMESPACES),
+            allowed_cluster_kinds: list(names::ALLOWED_CLUSTER_KINDS),
+            service_account: annotation(object, names::SERVICE_ACCOUNT).map(str::to_owned),
+        }
     }
 }
 
@@ -201,7 +236,10 @@ impl ReleaseView {
             owner: owner(object)?,
             version: annotation(object, names::VERSION_ANNOTATION).map(str::to_owned),
             environment_configs: schema.cloned().map(Arc::new),
-            inline_secret: brings_secret(object),
+            inline_secret: templates(object).any(|(_, template)| !inline_secret_fields(template).is_empty()),
+            guarded: templates(object)
+                .filter_map(|(id, template)| Some((id.to_owned(), fence::guarded_template(template)?)))
+                .collect(),
         })
     }
 }
@@ -216,15 +254,22 @@ impl BindingView {
             owner: owner(object)?,
             environment: text(object, "/spec/environment")?.to_owned(),
             release: text(object, "/spec/releaseName").map(str::to_owned),
+            needed: if is_ending(object) { BTreeSet::new() } else { record::needed_releases(object) },
             healthy: ran.filter_map(|outcome| text(outcome, "/release").map(str::to_owned)).collect(),
             health: health.and_then(|health| serde_json::from_value(health).ok()),
         })
     }
 }
 
-/// Whether a ComponentRelease brings a Secret with its content.
-fn brings_secret(release: &Value) -> bool {
-    let resources =
-        release.pointer("/spec/componentType/spec/resources").and_then(Value::as_array).into_iter().flatten();
-    resources.filter_map(|resource| resource.get("template")).any(|template| !inline_secret_fields(template).is_empty())
+/// The templates of a ComponentRelease, each with the id of its resource.
+fn templates(release: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let resources = release.pointer("/spec/componentType/spec/resources").and_then(Value::as_array);
+    resources.into_iter().flatten().filter_map(|resource| {
+        Some((resource.get("id").and_then(Value::as_str).unwrap_or_default(), resource.get("template")?))
+    })
+}
+
+/// Whether somebody has deleted an object that something holds.
+fn is_ending(object: &Value) -> bool {
+    object.pointer("/metadata/deletionTimestamp").is_some_and(Value::is_string)
 }

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Parser;
+use release_edge::program::duration;
 use release_shared::names;
-use release_shared::types::GoDuration;
 
 /// Validates, defaults and stamps releases before anything is persisted.
 ///
@@ -45,11 +45,6 @@ impl Args {
         let service = format!("{}.{}.svc", names::WEBHOOK, self.namespace);
         if self.serving_name.is_empty() { vec![service] } else { self.serving_name.clone() }
     }
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let duration: GoDuration = text.parse().map_err(|error| format!("{text:?} {error}"))?;
-    Ok(Duration::from_nanos(duration.as_nanos().unsigned_abs()))
 }
 
 #[cfg(test)]

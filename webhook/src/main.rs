@@ -8,7 +8,6 @@ mod review;
 mod router;
 mod run;
 mod server;
-mod shutdown;
 mod tls;
 
 use std::process::ExitCode;

@@ -7,7 +7,7 @@ mod respond;
 use jiff::Timestamp;
 use release_shared::default;
 use release_shared::record::{self, Bounds, StampRequest};
-use release_shared::validate::{Change, validate};
+use release_shared::validate::{Change, validate, validate_deletion};
 use release_shared::violation::Findings;
 use release_shared::world::World;
 use serde_json::Value;
@@ -45,7 +45,7 @@ pub(crate) struct Context<'a> {
 /// Judges a request.
 pub(crate) fn review(mode: Mode, request: &Request<'_>, context: &Context<'_>) -> Reply {
     let Some(new) = request.new.as_ref() else {
-        return Reply::allow_deletion(request);
+        return review_deletion(request, context);
     };
     let defaults = default::defaults(request.kind, new);
     let defaulted = default::with(new, &defaults);
@@ -70,6 +70,12 @@ pub(crate) fn review(mode: Mode, request: &Request<'_>, context: &Context<'_>) -
             Err(violation) => Reply::denied(request, with(findings, *violation)),
         },
     }
+}
+
+fn review_deletion(request: &Request<'_>, context: &Context<'_>) -> Reply {
+    let old = request.old.as_ref().unwrap_or(&Value::Null);
+    let findings = validate_deletion(request.kind, request.name(), old, context.world);
+    if findings.violations.is_empty() { Reply::allow_deletion(request) } else { Reply::denied(request, findings) }
 }
 
 /// The same fault may be told by a rule and by the record.

@@ -9,7 +9,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::post;
 use http_body_util::BodyExt;
 use jiff::Timestamp;
 
@@ -17,7 +17,6 @@ use crate::cache::Cache;
 use crate::confirm::confirm;
 use crate::health::Readiness;
 use crate::review::{self, Context, Mode, Reply};
-use crate::shutdown::Shutdown;
 
 /// The largest review that is read, in bytes: two objects of the API server's 3 MiB and the envelope. (controller-runtime's figure.)
 const BODY_LIMIT: usize = 7 * 1024 * 1024;
@@ -43,18 +42,6 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// The paths that the kubelet asks.
-pub(crate) fn health_router(readiness: Arc<Readiness>, shutdown: Shutdown) -> Router {
-    let ready = move || {
-        let missing = if shutdown.is_draining() { Some("shutting down") } else { readiness.missing() };
-        std::future::ready(match missing {
-            None => (StatusCode::OK, "ok\n".to_owned()),
-            Some(missing) => (StatusCode::SERVICE_UNAVAILABLE, format!("{missing}\n")),
-        })
-    };
-    Router::new().route("/livez", get(|| async { "ok\n" })).route("/readyz", get(ready))
-}
-
 async fn handle(mode: Mode, State(app): State<Arc<App>>, request: Request) -> Response {
     let started = Instant::now();
     if !app.readiness.is_synced() {
@@ -75,8 +62,8 @@ async fn handle(mode: Mode, State(app): State<Arc<App>>, request: Request) -> Re
     (StatusCode::OK, [(header::CONTENT_TYPE, json)], reply.body()).into_response()
 }
 
-/// Judges with the cache; what rests on an absence is judged again with what the API server says. That may bring up a rule that rests
-/// on another absence, such as the pipeline's for a project made just now; each is looked at once.
+/// Judges with the cache; what rests on another object is judged again with what the API server says of it. That may bring up a rule
+/// that rests on yet another, such as the pipeline's for a project made just now; each is looked at once.
 async fn answer(app: &App, mode: Mode, body: &[u8]) -> Reply {
     let request = match review::decode(body) {
         Ok(request) => request,
@@ -91,12 +78,12 @@ async fn answer(app: &App, mode: Mode, body: &[u8]) -> Reply {
     let Some(mut world) = world else { return reply };
     let mut looked = HashSet::new();
     loop {
-        let absences: Vec<_> = reply.unconfirmed().filter(|&absence| looked.insert(absence.clone())).cloned().collect();
-        if absences.is_empty() {
+        let unseen: Vec<_> = reply.unconfirmed().filter(|&other| looked.insert(other.clone())).cloned().collect();
+        if unseen.is_empty() {
             return reply;
         }
-        if let Err(error) = confirm(&app.client, &request, &absences, &mut world).await {
-            tracing::warn!(error = %error, "what seemed absent could not be confirmed; the judgement stands");
+        if let Err(error) = confirm(&app.client, &request, &unseen, &mut world).await {
+            tracing::warn!(error = %error, "what the judgement rests on could not be confirmed; the judgement stands");
             return reply;
         }
         reply = review::review(mode, &request, &Context { world: &world, now });

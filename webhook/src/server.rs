@@ -9,12 +9,12 @@ use axum::http::{HeaderValue, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use release_edge::shutdown::Shutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-use crate::shutdown::Shutdown;
 use crate::tls::Certificates;
 
 /// How long a connection may lie idle. The API server keeps one for 90 s and does not repeat a POST that meets a closed one, so ours

@@ -6,6 +6,7 @@ mod fault;
 use release_shared::kinds::Kind;
 use release_shared::names;
 use release_shared::object::{annotation, text};
+use release_shared::record::Action;
 use release_shared::snapshot::{self, Cut};
 use release_shared::types::dns_label_fault;
 use release_shared::validate::{Change, validate};
@@ -45,11 +46,16 @@ pub(super) async fn run(cluster: &Cluster, args: &Create) -> Result<(), Error> {
     let intent = pin.as_ref().map(|pin| pin.intent(&args.write));
     if let (Some(wanted), Some(intent)) = (&pin, &intent) {
         pin::check(&gathered, wanted, intent)?;
-        pin::show_diff(cluster, &args.write, wanted, &release).await?;
+        let question = format!("Pin {name} in {}?", wanted.environment);
+        pin::show_diff(cluster, &args.write, wanted, Some(&release), &question).await?;
     }
     let plan = Plan { args, gathered: &gathered, release: &release, known, pin: pin.as_ref(), intent: intent.as_ref() };
     let done = if args.write.dry_run == DryRun::Client { plan.imagine() } else { plan.carry_out(cluster).await? };
-    report(&done, Some(&plan.sentence(&done)), &args.write)
+    report(&done, Some(&plan.sentence(&done)), &args.write)?;
+    match done.last().filter(|_| pin.is_some()) {
+        Some((binding, _)) => pin::settle(cluster, binding, args.waiting.wait, args.write.dry_run).await,
+        None => Ok(()),
+    }
 }
 
 /// The reason stands on the release as well: whoever finds it later asks why it was cut.
@@ -133,17 +139,8 @@ fn environment(args: &Create, gathered: &Gathered) -> Result<Option<String>, Err
 }
 
 fn pin_in<'a>(cluster: &'a Cluster, gathered: &'a Gathered, release: &'a Value, environment: &'a str) -> Pin<'a> {
-    let existing = gathered.binding(environment);
-    let mut configs = plan::configs(existing);
+    let mut configs = plan::configs(gathered.binding(environment));
     pin::drop_unknown(&mut configs, release, environment);
-    Pin {
-        name: gathered.binding_name(environment),
-        namespace: &cluster.namespace,
-        owner: &gathered.owner,
-        environment,
-        release: text(release, "/metadata/name").unwrap_or_default(),
-        configs,
-        existing,
-        action: "deploy",
-    }
+    let standing = Pin::standing(gathered, &cluster.namespace, environment, Action::Deploy);
+    Pin { release: text(release, "/metadata/name"), configs, ..standing }
 }

@@ -145,7 +145,7 @@ fn print(items: &[Item], args: &History, wide: bool) -> Result<(), Error> {
     }
     let mut table = Table::new(columns.iter().map(|(heading, _)| *heading).collect::<Vec<_>>());
     for item in items {
-        table.row(columns.iter().map(|(_, key)| item.cell(key)));
+        table.row(columns.iter().map(|(_, key)| item.cell(key, wide)));
     }
     table.print()
 }

@@ -4,15 +4,17 @@ use release_shared::kinds::Kind;
 use release_shared::names;
 use release_shared::object::{annotation, text};
 use release_shared::pipeline::Graph;
+use release_shared::record::Action;
 use serde_json::Value;
 
-use super::{Done, Verb, called, options, pin, report};
-use crate::apply;
-use crate::args::{DryRun, Promote};
+use super::pin::{Pinned, Words};
+use super::{called, pin, rollback};
+use crate::args::{DryRun, Limit, Promote};
 use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::gather::{Gathered, Missing, gather};
 use crate::plan::{self, Pin};
+use crate::print::note;
 
 pub(super) async fn run(cluster: &Cluster, args: &Promote) -> Result<(), Error> {
     let mut gathered = gather(cluster, &args.component, Missing::Refused).await?;
@@ -22,31 +24,42 @@ pub(super) async fn run(cluster: &Cluster, args: &Promote) -> Result<(), Error> 
     let release = read_release(cluster, &name).await?;
     gathered.world.put(Kind::ComponentRelease, &name, Some(&release));
 
-    let existing = gathered.binding(&step.to);
-    let mut configs = if args.reset_config { serde_json::Map::new() } else { plan::configs(existing) };
+    let mut configs =
+        if args.reset_config { serde_json::Map::new() } else { plan::configs(gathered.binding(&step.to)) };
     pin::drop_unknown(&mut configs, &release, &step.to);
-    configs.extend(plan::parse_configs(&args.config, &release)?);
-    let wanted = Pin {
-        name: gathered.binding_name(&step.to),
-        namespace: &cluster.namespace,
-        owner: &gathered.owner,
-        environment: &step.to,
-        release: &name,
-        configs,
-        existing,
-        action: "promote",
-    };
-    let intent = wanted.intent(&args.write);
-    pin::check(&gathered, &wanted, &intent)?;
+    configs.extend(plan::parse_configs("--config", &args.config, &release)?);
+    let standing = Pin::standing(&gathered, &cluster.namespace, &step.to, Action::Promote);
+    let wanted = Pin { release: Some(&name), configs, ..standing };
     let called = called(&args.component, annotation(&release, names::VERSION_ANNOTATION), &name);
-    if let Some(existing) = existing.filter(|_| wanted.is_there(&intent)) {
-        let sentence = format!("nothing changes: {} runs {called} already", step.to);
-        return report(&[(existing.clone(), Verb::Unchanged)], Some(&sentence), &args.write);
+    let words = Words::pinning(&called, &step.to);
+    let pinned = pin::see_to(cluster, &gathered, &wanted, Some(&release), &args.write, &words).await?;
+    pinned.report(&args.write)?;
+    let limit = args.waiting.wait.or_else(|| args.atomic.then_some(Limit::DEFAULT));
+    match limit {
+        Some(limit) if args.atomic && args.write.dry_run == DryRun::None => {
+            atomic(cluster, &mut gathered, args, &pinned, limit).await
+        }
+        limit => pin::settle(cluster, &pinned.binding, limit, args.write.dry_run).await,
     }
-    pin::show_diff(cluster, &args.write, &wanted, &release).await?;
-    let done = write(cluster, args, &wanted, &intent).await?;
-    let sentence = pin::sentence(&called, &step.to, Some(&done.0), args.write.dry_run);
-    report(&[done], Some(&sentence), &args.write)
+}
+
+/// Waits, and goes back when it does not become healthy. However that goes, the command ends as the promotion did.
+async fn atomic(
+    cluster: &Cluster,
+    gathered: &mut Gathered,
+    args: &Promote,
+    pinned: &Pinned,
+    limit: Limit,
+) -> Result<(), Error> {
+    let ended = pin::follow(cluster, &pinned.binding, limit).await?;
+    let result = ended.result();
+    if pinned.changed
+        && matches!(result, Err(Error::Degraded(_) | Error::TimedOut(_)))
+        && let Err(error) = rollback::back(cluster, gathered, &args.write, &pinned.binding, ended.cause()).await
+    {
+        note(&format!("Warning: it stays as it is, since there is no way back: {error}"));
+    }
+    result
 }
 
 /// One step of a pipeline.
@@ -167,17 +180,6 @@ async fn read_release(cluster: &Cluster, name: &str) -> Result<Value, Error> {
     })
 }
 
-async fn write(cluster: &Cluster, args: &Promote, pin: &Pin<'_>, intent: &Value) -> Result<Done, Error> {
-    if args.write.dry_run == DryRun::Client {
-        let verb = if pin.existing.is_some() { Verb::Configured } else { Verb::Created };
-        return Ok((intent.clone(), verb));
-    }
-    let written = apply::apply(cluster, Kind::ReleaseBinding, intent, options(&args.write)).await?;
-    apply::warn_unrecorded(cluster, &written.object);
-    let verb = Verb::of(&written, pin.existing);
-    Ok((written.object, verb))
-}
-
 #[cfg(test)]
 mod tests {
     use release_shared::kinds::Owner;
@@ -206,6 +208,8 @@ mod tests {
             release: None,
             config: vec![],
             reset_config: false,
+            atomic: false,
+            waiting: crate::args::Waiting::default(),
             write: crate::args::Write::default(),
         }
     }

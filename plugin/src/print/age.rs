@@ -8,7 +8,7 @@ pub(crate) fn since(at: &str, now: Timestamp) -> Option<String> {
     Some(human(now.as_second().saturating_sub(at.as_second()).max(0)))
 }
 
-fn human(seconds: i64) -> String {
+pub(crate) fn human(seconds: i64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     let two = |large: i64, unit: &str, small: i64, small_unit: &str| {
         if small == 0 { format!("{large}{unit}") } else { format!("{large}{unit}{small}{small_unit}") }

@@ -15,12 +15,20 @@ impl Table {
         Self { headings: headings.into(), rows: Vec::new() }
     }
 
-    /// Adds a row; an absent cell is `<none>`.
+    /// Adds a row. An absent cell is `<none>`, or nothing where none follows it: most rows have no cause and no reason.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = Option<String>>) {
-        let cell = |cell: Option<String>| {
-            cell.filter(|text| !text.is_empty()).map_or_else(|| "<none>".into(), |text| one_line(&text))
+        let last = self.headings.len().saturating_sub(1);
+        let cell = |(at, cell): (usize, Option<String>)| match cell.filter(|text| !text.is_empty()) {
+            Some(text) => one_line(&text),
+            None if at == last => String::new(),
+            None => "<none>".into(),
         };
-        self.rows.push(cells.into_iter().map(cell).collect());
+        self.rows.push(cells.into_iter().enumerate().map(cell).collect());
+    }
+
+    /// Whether it has no rows.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
     }
 
     /// The table as text.
@@ -40,6 +48,7 @@ impl Table {
                     text.extend(std::iter::repeat_n(' ', widths[at] - cell.chars().count() + 3));
                 }
             }
+            text.truncate(text.trim_end_matches(' ').len());
             text.push('\n');
         }
         text
@@ -59,7 +68,8 @@ mod tests {
     fn columns_line_up_and_cells_stay_in_their_line() {
         let mut table = Table::new(["A", "BEE"]);
         table.row([Some("long cell".into()), None]);
+        table.row([None, Some(String::new())]);
         table.row([Some("x\u{1b}[31m\n".into()), Some("y".into())]);
-        assert_eq!(table.text(), "A           BEE\nlong cell   <none>\nx\u{fffd}[31m\u{fffd}     y\n");
+        assert_eq!(table.text(), "A           BEE\nlong cell\n<none>\nx\u{fffd}[31m\u{fffd}     y\n");
     }
 }

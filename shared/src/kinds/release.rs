@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Health, Owner};
+use super::{Anchor, Health, ObjectRef, Owner};
 
 /// The rendered result for one environment: written by the controller from a binding, or by a person directly.
 #[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +27,9 @@ use super::{Health, Owner};
     printcolumn = r#"{"name":"Changed By","type":"string","jsonPath":".metadata.annotations.release\\.openchoreo\\.dev/changed-by"}"#,
     printcolumn = r#"{"name":"Since","type":"date","jsonPath":".metadata.annotations.release\\.openchoreo\\.dev/changed-at"}"#,
     printcolumn = r#"{"name":"Changed At","type":"string","jsonPath":".metadata.annotations.release\\.openchoreo\\.dev/changed-at","priority":1}"#,
+    printcolumn = r#"{"name":"Cause","type":"string","jsonPath":".status.cause","priority":1}"#,
+    printcolumn = r#"{"name":"Binding","type":"string","jsonPath":".metadata.ownerReferences[?(@.kind==\"ReleaseBinding\")].name","priority":1}"#,
+    printcolumn = r#"{"name":"Description","type":"string","jsonPath":".metadata.annotations.openchoreo\\.dev/description","priority":1}"#,
     printcolumn = r#"{"name":"Display Name","type":"string","jsonPath":".metadata.annotations.openchoreo\\.dev/display-name","priority":1}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp","priority":1}"#
 )]
@@ -82,9 +85,22 @@ pub struct ReleaseStatus {
     /// The generation that was last acted upon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+    /// The revision of the binding that this status speaks of, as `<binding UID>/<revision>`: its objects were applied, and
+    /// observed after that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rendered_from: Option<String>,
     /// The worst health among the objects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
+    /// Why it is not healthy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// Every object that may have been made and is not known to be gone: written before the first of them is applied.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inventory: Vec<ObjectRef>,
+    /// The newest record of a direct Release that was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<Anchor>,
     /// Each object as it is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<ResourceStatus>,
@@ -123,6 +139,9 @@ pub struct ResourceStatus {
     /// Its health.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health_status: Option<Health>,
+    /// Why it is not healthy, or why it was not applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
     /// When status or health last changed, RFC 3339 in UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "date-time"))]

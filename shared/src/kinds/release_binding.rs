@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Health, Owner};
+use super::{Anchor, Health, Owner};
 
 /// The pin: this component, in this environment, runs that ComponentRelease with these values.
 #[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -30,6 +30,7 @@ use super::{Health, Owner};
     printcolumn = r#"{"name":"Changed By","type":"string","jsonPath":".metadata.annotations.release\\.openchoreo\\.dev/changed-by"}"#,
     printcolumn = r#"{"name":"Since","type":"date","jsonPath":".metadata.annotations.release\\.openchoreo\\.dev/changed-at"}"#,
     printcolumn = r#"{"name":"Changed At","type":"string","jsonPath":".metadata.annotations.release\\.openchoreo\\.dev/changed-at","priority":1}"#,
+    printcolumn = r#"{"name":"Display Name","type":"string","jsonPath":".metadata.annotations.openchoreo\\.dev/display-name","priority":1}"#,
     printcolumn = r#"{"name":"State","type":"string","jsonPath":".spec.state","priority":1}"#,
     printcolumn = r#"{"name":"Cause","type":"string","jsonPath":".status.cause","priority":1}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp","priority":1}"#
@@ -97,6 +98,9 @@ pub struct ReleaseBindingStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["revision"]))]
     pub outcomes: Vec<Outcome>,
+    /// The newest record that was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<Anchor>,
     /// Standard conditions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]

@@ -1,9 +1,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::History;
 use super::content::{config, content_hash};
 use super::stamp::{StampRequest, said};
+use super::{History, Record};
+use crate::canonical;
 use crate::kinds::{Kind, Owner};
 use crate::names;
 use crate::object::annotation;
@@ -68,6 +69,24 @@ pub(super) fn action(request: &StampRequest<'_>, history: &History) -> (Action, 
     }
 }
 
+/// Whether a binding pins what a record of it tells of: release, state and values. Restarts count as nothing, since a record does not
+/// hold their time, and empty values as none.
+pub fn is_pinned_as(binding: &Value, record: &Record) -> bool {
+    let state = |text: Option<&str>| text.unwrap_or("Active").to_owned();
+    field(binding, "releaseName") == record.release.as_deref()
+        && state(field(binding, "state")) == state(record.state.as_deref())
+        && values(config(binding)) == values(record.config.clone())
+}
+
+/// A configuration in a form that can be compared, without what is empty.
+fn values(config: Option<Value>) -> Vec<u8> {
+    let mut config = config.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+    if let Some(entries) = config.as_object_mut() {
+        entries.retain(|_, value| !value.is_null() && value.as_object().is_none_or(|value| !value.is_empty()));
+    }
+    canonical::to_vec(&config)
+}
+
 fn field<'a>(binding: &'a Value, name: &str) -> Option<&'a str> {
     binding.get("spec")?.get(name)?.as_str()
 }
@@ -87,8 +106,7 @@ fn of_binding(request: &StampRequest<'_>, history: &History) -> (Action, Option<
         (false, true) => return (Action::Redeploy, None),
         _ => {}
     }
-    let content = content_hash(request.kind, new);
-    if hint != Some("promote") && history.records().any(|record| record.content == content) {
+    if hint != Some("promote") && goes_back(request, hint, history) {
         return (Action::Rollback, None);
     }
     if release_changed {
@@ -100,6 +118,16 @@ fn of_binding(request: &StampRequest<'_>, history: &History) -> (Action, Option<
         (true, false) => (Action::Configure, None),
         _ => (Action::Update, None),
     }
+}
+
+/// Whether a change leads back to an earlier record: to its content, or to all of it but the time of a restart where that is meant.
+fn goes_back(request: &StampRequest<'_>, hint: Option<&str>, history: &History) -> bool {
+    let content = content_hash(request.kind, request.new);
+    let pinned_before = |record: &Record| {
+        is_pinned_as(request.new, record) && !request.old.is_some_and(|old| is_pinned_as(old, record))
+    };
+    history.records().any(|record| record.content == content)
+        || hint == Some("rollback") && history.records().any(pinned_before)
 }
 
 /// A release enters in a root of its pipeline, and is promoted everywhere else.

@@ -1,12 +1,13 @@
+mod policy;
+
 use crate::kinds::Kind;
-use crate::names;
 use crate::violation::{Findings, Violation};
 use crate::world::World;
 
 use super::Node;
 
 pub(super) fn check(root: &Node<'_>, world: Option<&World>, findings: &mut Findings) {
-    check_inline_secrets(root, findings);
+    policy::check(root, findings);
     let node = root.at(&["spec", "dataPlaneRef"]);
     if node.value.is_none() {
         return;
@@ -19,15 +20,6 @@ pub(super) fn check(root: &Node<'_>, world: Option<&World>, findings: &mut Findi
     if ours && world.is_some_and(|world| !world.data_planes.contains_key(plane)) {
         let message = format!("there is no DataPlane {plane:?} in this namespace: create it, or correct the name");
         findings.miss(Violation::fault(node.path, "DataPlaneNotFound", message), Kind::DataPlane, plane);
-    }
-}
-
-/// A value that reads like a yes and is none would be worse than none.
-fn check_inline_secrets(root: &Node<'_>, findings: &mut Findings) {
-    let node = root.at(&["metadata", "annotations"]).field(names::ALLOW_INLINE_SECRETS);
-    if let Some(text) = node.peek().filter(|text| !["true", "false"].contains(text)) {
-        let message = format!("{text:?} is not known: write true or false");
-        findings.violate(Violation::fault(node.path, "UnknownPolicyValue", message).with_value(text));
     }
 }
 

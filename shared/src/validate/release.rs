@@ -1,18 +1,16 @@
-use crate::kinds::Owner;
+mod ownership;
+
+use crate::kinds::{Kind, Owner};
 use crate::object::controlling_binding;
-use crate::record;
 use crate::types::GoDuration;
-use crate::violation::{Findings, Violation};
+use crate::violation::{Findings, RestsOn, Violation};
 use crate::world::World;
 
 use super::component_release::check_resources;
 use super::deployment_pipeline::check_environment;
-use super::{Change, Node, component, object};
+use super::{Node, component, fence, object};
 
-/// The account that writes Releases rendered from a binding.
-const CONTROLLER: &str = "system:serviceaccount:release-system:release-controller";
-/// The account that removes an ownerReference whose owner is gone.
-const GARBAGE_COLLECTOR: &str = "system:serviceaccount:kube-system:generic-garbage-collector";
+pub(super) use ownership::check as check_ownership;
 
 const SHORTEST: GoDuration = GoDuration::from_secs(1);
 const LONGEST: GoDuration = GoDuration::from_secs(24 * 3600);
@@ -24,9 +22,15 @@ pub(super) fn check(root: &Node<'_>, world: Option<&World>, findings: &mut Findi
     let permitted = world.zip(environment).is_some_and(|(world, environment)| {
         world.environments.get(environment).is_some_and(|environment| environment.allow_inline_secrets)
     });
+    let fence = world
+        .zip(owner.as_ref().zip(environment))
+        .and_then(|(world, (owner, environment))| world.fence(&owner.project_name, environment));
     check_resources(&spec.field("resources"), "object", findings, |node, key, findings| {
         if !permitted {
             object::check_secret(node, key, findings);
+        }
+        if let Some(fence) = &fence {
+            fence::check_object(node, key, fence, findings);
         }
     });
     check_intervals(&spec, findings);
@@ -47,57 +51,27 @@ pub(super) fn check_owner(root: &Node<'_>, findings: &mut Findings) -> Option<Ow
     Some(Owner { project_name: project?.to_owned(), component_name: component?.to_owned() })
 }
 
-pub(super) fn compare(change: &Change<'_>, new: &Node<'_>, old: &Node<'_>, findings: &mut Findings) {
+pub(super) fn compare(new: &Node<'_>, old: &Node<'_>, findings: &mut Findings) {
     for field in ["owner", "environmentName", "targetPlane"] {
         component::immutable(new, old, &["spec", field], findings);
     }
-    check_hands_off(change, new, old, findings);
-}
-
-/// A Release that was rendered from a binding is written by the controller only.
-fn check_hands_off(change: &Change<'_>, new: &Node<'_>, old: &Node<'_>, findings: &mut Findings) {
-    let owners = |node: &Node<'_>| node.at(&["metadata", "ownerReferences"]).value.cloned();
-    let owners_changed = owners(new) != owners(old);
-    let changed = record::content_changed(change.kind, change.new, change.old);
-    let allowed = match change.user {
-        None | Some(CONTROLLER) => true,
-        Some(GARBAGE_COLLECTOR) => !changed,
-        Some(_) => false,
-    };
-    let Some(binding) = old
-        .value
-        .and_then(controlling_binding)
-        .or_else(|| new.value.and_then(controlling_binding))
-        .filter(|_| !allowed && (changed || owners_changed))
-    else {
-        return;
-    };
-    let message =
-        format!("this Release is rendered from ReleaseBinding {binding}: change that, and the controller follows");
-    let path = if changed { new.field("spec").path } else { new.at(&["metadata", "ownerReferences"]).path };
-    findings.violate(Violation::policy(path, "OwnedRelease", message));
 }
 
 /// The rules for a Release that no binding owns: it may not go past an enforcing pipeline, nor beside a binding.
-pub(super) fn check_direct(change: &Change<'_>, root: &Node<'_>, world: Option<&World>, findings: &mut Findings) {
-    let owned = root.value.and_then(controlling_binding);
-    if let Some(binding) = owned.filter(|_| change.old.is_none() && change.user.is_some_and(|user| user != CONTROLLER))
-    {
-        let message =
-            format!("only the controller renders Releases from ReleaseBinding {binding}: leave ownerReferences out");
-        findings.violate(Violation::policy(root.at(&["metadata", "ownerReferences"]).path, "OwnedRelease", message));
-        return;
-    }
+pub(super) fn check_direct(root: &Node<'_>, world: Option<&World>, findings: &mut Findings) {
     let mut ignored = Findings::none();
     let Some(owner) = check_owner(root, &mut ignored) else { return };
     let node = root.at(&["spec", "environmentName"]);
-    let Some((world, environment)) = world.filter(|_| owned.is_none()).zip(node.peek()) else { return };
+    let owned = root.value.and_then(controlling_binding).is_some();
+    let Some((world, environment)) = world.filter(|_| !owned).zip(node.peek()) else { return };
     if let Some((binding, _)) = world.binding(&owner, environment) {
         let message = format!(
             "{} is pinned in {environment} by ReleaseBinding {binding}: change that instead",
             owner.component_name
         );
-        findings.violate(Violation::policy(node.path.clone(), "BindingExists", message).with_value(environment));
+        let exists = RestsOn::Object(Kind::ReleaseBinding, binding.to_owned());
+        let violation = Violation::policy(node.path.clone(), "BindingExists", message).with_value(environment);
+        findings.violate(violation.resting_on(exists));
     }
     for (pipeline, _) in world.enforcing(environment) {
         let message = format!(

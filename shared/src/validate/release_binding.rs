@@ -6,11 +6,11 @@ use crate::names;
 use crate::pipeline::{Enforcement, Graph};
 use crate::promotion::{Eligibility, eligibility};
 use crate::schema;
-use crate::violation::{Absence, Findings, Violation};
+use crate::violation::{Findings, RestsOn, Violation};
 use crate::world::World;
 
 use super::deployment_pipeline::check_environment;
-use super::{Change, Node, component};
+use super::{Change, Node, component, fence};
 
 /// The most that a binding's own values may have, in bytes of JSON: they stand in every record.
 pub(super) const MAX_CONFIG: usize = 8 * 1024;
@@ -53,10 +53,10 @@ fn check_name(change: &Change<'_>, owner: &Owner, environment: &str, world: Opti
     if name == plain && pair(&hashed) == Some(true) {
         let message =
             format!("{} is already pinned in {environment} by {hashed}: change that one", owner.component_name);
-        findings.violate(violation("BindingExists", message));
+        findings.violate(violation("BindingExists", message).resting_on(RestsOn::Object(Kind::ReleaseBinding, hashed)));
     } else if name == hashed && pair(&plain) != Some(false) {
         let message = format!("must be {plain:?}, which no other component and environment have taken");
-        findings.violate(violation("BindingName", message).resting_on(Absence::Object(Kind::ReleaseBinding, plain)));
+        findings.violate(violation("BindingName", message).resting_on(RestsOn::Object(Kind::ReleaseBinding, plain)));
     }
 }
 
@@ -131,7 +131,10 @@ fn check_release(root: &Node<'_>, owner: &Owner, environment: &str, world: &Worl
              let the platform set {} on the Environment",
             names::ALLOW_INLINE_SECRETS
         );
-        findings.violate(Violation::fault(node.path, "SecretInline", message).with_value(name));
+        findings.violate(Violation::fault(node.path.clone(), "SecretInline", message).with_value(name));
+    }
+    if let Some(fence) = world.fence(&owner.project_name, environment) {
+        fence::check_pinned(&node, name, release, &fence, findings);
     }
     check_values(root, release.environment_configs.as_deref(), findings);
 }
@@ -173,7 +176,7 @@ pub(super) fn check_promotion(change: &Change<'_>, root: &Node<'_>, world: Optio
     let Some((path, message)) = refusal(root, name, world, &owner, environment, release) else { return };
     let violation = Violation::policy(path, "NotPromoted", message).with_value(release);
     match pipeline.enforcement {
-        Enforcement::Enforce => findings.violate(violation.resting_on(Absence::HealthyRun)),
+        Enforcement::Enforce => findings.violate(violation.resting_on(RestsOn::HealthyRun)),
         Enforcement::Warn => {
             let message =
                 format!("pipeline {name} only warns, and would refuse this once it enforces: {}", violation.message);
@@ -187,7 +190,7 @@ fn check_without_pipeline(root: &Node<'_>, world: &World, owner: &Owner, environ
     let node = root.at(&["spec", "owner", "projectName"]);
     let project = &owner.project_name;
     let absence = match world.projects.get(project) {
-        None => Absence::Object(Kind::Project, project.clone()),
+        None => RestsOn::Object(Kind::Project, project.clone()),
         Some(view) => {
             let message = format!(
                 "project {project} names the DeploymentPipeline {:?}, which does not exist: create it",
@@ -198,7 +201,7 @@ fn check_without_pipeline(root: &Node<'_>, world: &World, owner: &Owner, environ
                 Kind::DeploymentPipeline,
                 &view.pipeline,
             );
-            Absence::Object(Kind::DeploymentPipeline, view.pipeline.clone())
+            RestsOn::Object(Kind::DeploymentPipeline, view.pipeline.clone())
         }
     };
     for (pipeline, _) in world.enforcing(environment) {

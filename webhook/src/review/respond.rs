@@ -8,7 +8,7 @@ use json_patch::{AddOperation, PatchOperation, RemoveOperation};
 use release_shared::names;
 use release_shared::object::printable;
 use release_shared::record::Stamp;
-use release_shared::violation::{Absence, Class, Findings, Violation};
+use release_shared::violation::{Class, Findings, RestsOn, Violation};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -151,8 +151,8 @@ impl Reply {
         self.record.as_deref()
     }
 
-    /// What the reply rests on not being there.
-    pub(crate) fn unconfirmed(&self) -> impl Iterator<Item = &Absence> {
+    /// What else in the cluster the reply rests on.
+    pub(crate) fn unconfirmed(&self) -> impl Iterator<Item = &RestsOn> {
         self.refusals.iter().chain(&self.missing).filter_map(|violation| violation.rests_on.as_ref())
     }
 }

@@ -1,4 +1,7 @@
 use data_encoding::BASE64;
+use release_shared::kinds::Kind;
+use release_shared::names;
+use release_shared::violation::RestsOn;
 use serde_json::{Value, json};
 
 use super::*;
@@ -16,12 +19,22 @@ fn ask(mode: Mode, request: &Value) -> Value {
 }
 
 fn ask_bytes(mode: Mode, body: &[u8]) -> Value {
+    serde_json::from_slice(&reply(mode, body, &World::default()).body()).unwrap()
+}
+
+fn reply(mode: Mode, body: &[u8], world: &World) -> Reply {
     let now = "2026-01-02T12:00:00Z".parse().unwrap();
-    let reply = match decode(body) {
-        Ok(request) => review(mode, &request, &Context { world: &World::default(), now }),
+    match decode(body) {
+        Ok(request) => review(mode, &request, &Context { world, now }),
         Err(reply) => *reply,
-    };
-    serde_json::from_slice(&reply.body()).unwrap()
+    }
+}
+
+/// The reply to a request in a namespace with these objects, and what it rests on.
+fn ask_in(world: &World, mode: Mode, request: &Value) -> (Value, Vec<RestsOn>) {
+    let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
+    let reply = reply(mode, &serde_json::to_vec(&review).unwrap(), world);
+    (serde_json::from_slice(&reply.body()).unwrap(), reply.unconfirmed().cloned().collect())
 }
 
 fn request(object: &Value, old: Option<&Value>) -> Value {
@@ -97,6 +110,64 @@ fn deletion_is_let_through() {
     request["object"] = Value::Null;
     let reply = ask(Mode::Validate, &request);
     assert_eq!(reply["response"]["allowed"], true);
+}
+
+fn deletion(object: &Value, name: &str) -> Value {
+    let mut request = request(object, Some(object));
+    request["operation"] = "DELETE".into();
+    request["object"] = Value::Null;
+    request["name"] = name.into();
+    request
+}
+
+#[test]
+fn a_release_that_is_pinned_is_not_deleted() {
+    let owner = json!({"projectName": "shop", "componentName": "web"});
+    let snapshot = json!({"kind": "ComponentRelease", "metadata": {"name": "web-1"}, "spec": {"owner": owner}});
+    let pin = json!({"kind": "ReleaseBinding", "spec": {"owner": owner, "environment": "dev", "releaseName": "web-1"}});
+    let mut world = World::new("acme");
+    world.put(Kind::ReleaseBinding, "web-dev", Some(&pin));
+    let (reply, rests_on) = ask_in(&world, Mode::Validate, &deletion(&snapshot, "web-1"));
+    insta::assert_json_snapshot!(reply["response"]);
+    let binding = RestsOn::Object(Kind::ReleaseBinding, "web-dev".into());
+    assert_eq!(rests_on, [binding], "which may be gone by now");
+
+    assert_eq!(ask_in(&world, Mode::Validate, &deletion(&snapshot, "web-2")).0["response"]["allowed"], true);
+    assert_eq!(ask_in(&world, Mode::Validate, &deletion(&pin, "web-dev")).0["response"]["allowed"], true);
+    // As the look at the API server leaves it.
+    world.put(Kind::ReleaseBinding, "web-dev", None);
+    let (reply, rests_on) = ask_in(&world, Mode::Validate, &deletion(&snapshot, "web-1"));
+    assert_eq!((&reply["response"]["allowed"], rests_on.len()), (&json!(true), 0));
+}
+
+#[test]
+fn what_an_environment_does_not_let_in_is_refused_by_both_hooks() {
+    let mut world = World::new("acme");
+    world.put(Kind::Environment, "dev", Some(&json!({})));
+    let mut object = release();
+    object["spec"]["resources"] = json!([
+        {"id": "a", "object": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "elsewhere"}}},
+        {"id": "b", "object": {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "b"}}}
+    ]);
+    for mode in [Mode::Mutate, Mode::Validate] {
+        let (reply, rests_on) = ask_in(&world, mode, &request(&object, None));
+        let status = &reply["response"]["status"];
+        if mode == Mode::Mutate {
+            assert_eq!((&status["code"], &status["reason"]), (&json!(403), &json!("Forbidden")));
+        }
+        let causes: Vec<_> =
+            status["details"]["causes"].as_array().unwrap().iter().map(|cause| &cause["reason"]).collect();
+        assert!(causes.starts_with(&[&json!("OutsideNamespace"), &json!("ClusterKind")]), "{causes:?}");
+        assert!(rests_on.contains(&RestsOn::Object(Kind::Environment, "dev".into())));
+    }
+    // The namespace of an environment that lists none follows from the request's.
+    let own = release_shared::fence::generated_namespace("acme", "shop", "dev");
+    object["spec"]["resources"][0]["object"]["metadata"]["namespace"] = own.into();
+    object["spec"]["resources"].as_array_mut().unwrap().pop();
+    assert_eq!(ask_in(&world, Mode::Mutate, &request(&object, None)).0["response"]["allowed"], true);
+    let listed = json!({"metadata": {"annotations": {names::NAMESPACES: "{project}-dev"}}});
+    world.put(Kind::Environment, "dev", Some(&listed));
+    assert_eq!(ask_in(&world, Mode::Mutate, &request(&object, None)).0["response"]["allowed"], false);
 }
 
 #[test]

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use crate::apply;
 use crate::args::{Create, DryRun};
 use crate::cluster::{Cluster, WriteOptions};
-use crate::commands::{Done, Verb, called, options, pin};
+use crate::commands::pin::Words;
+use crate::commands::{Done, Verb, called, options};
 use crate::error::Error;
 use crate::gather::Gathered;
 use crate::plan::Pin;
@@ -144,7 +145,8 @@ impl Plan<'_> {
             None => format!("{called} is cut and pinned nowhere"),
             Some(pin) if self.pin_stands() => format!("nothing changes: {} runs {called} already", pin.environment),
             Some(pin) => {
-                pin::sentence(&called, pin.environment, done.last().map(|(object, _)| object), self.args.write.dry_run)
+                let binding = done.last().map(|(object, _)| object);
+                Words::pinning(&called, pin.environment).sentence(binding, self.args.write.dry_run)
             }
         }
     }

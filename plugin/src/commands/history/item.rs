@@ -7,6 +7,7 @@ use release_shared::record::{Element, History as Records};
 use serde_json::{Map, Value, json};
 
 use crate::args::History;
+use crate::reported;
 
 /// One line.
 #[derive(Debug, Clone)]
@@ -72,17 +73,38 @@ impl Item {
         format!("{}.{}/{}@{}", text("kind").to_ascii_lowercase(), names::GROUP, text("name"), self.revision)
     }
 
-    /// As the table shows it.
-    pub(super) fn cell(&self, key: &str) -> Option<String> {
+    /// As the table shows it. A cause is a whole sentence and often a long one: only the wide table has all of it.
+    pub(super) fn cell(&self, key: &str, wide: bool) -> Option<String> {
         let value = self.fields.get(key);
         match key {
             "revision" if self.revision != self.until => Some(format!("{}-{}", self.revision, self.until)),
             "revision" => Some(self.revision.to_string()),
             "action" if self.fields.contains_key("dropped") => Some("(dropped)".into()),
-            "outcome" => Some(value.map_or_else(|| "Unknown".into(), outcome_text)),
+            "outcome" if wide => Some(self.outcome()),
+            "outcome" => Some(cut(self.outcome())),
             "reason" => value.and_then(Value::as_str).map(str::to_owned).or_else(|| Some(String::new())),
             _ => value.and_then(Value::as_str).map(str::to_owned),
         }
+    }
+
+    fn outcome(&self) -> String {
+        let text = |key: &str| self.fields.get("outcome")?.get(key)?.as_str();
+        let undeployed = self.fields.get("state").is_some_and(|state| state == "Undeploy");
+        match text("lastHealth").unwrap_or("Unknown") {
+            // The same word as in `list` and `status`.
+            "Suspended" if undeployed => "Undeployed".to_owned(),
+            health => text("cause").map_or_else(|| health.to_owned(), |cause| format!("{health}: {cause}")),
+        }
+    }
+}
+
+/// How much of an outcome the narrow table shows, in characters.
+const OUTCOME: usize = 80;
+
+fn cut(text: String) -> String {
+    match text.char_indices().nth(OUTCOME) {
+        Some(_) => text.chars().take(OUTCOME - 1).chain(['…']).collect(),
+        None => text,
     }
 }
 
@@ -101,17 +123,10 @@ fn place(object: &Value) -> Map<String, Value> {
 
 /// How a revision went, without what the record says already.
 fn outcome(object: &Value, revision: u64) -> Option<Value> {
-    let outcomes = object.pointer("/status/outcomes")?.as_array()?;
-    let found = outcomes.iter().find(|outcome| outcome.get("revision").and_then(Value::as_u64) == Some(revision))?;
+    let found = reported::outcome(object, revision)?;
     let known = ["firstHealthyAt", "lastHealth", "lastHealthAt", "cause", "endedAt", "endedBy"];
     let fields = known.into_iter().filter_map(|key| Some((key.to_owned(), found.get(key)?.clone())));
     Some(Value::Object(fields.collect()))
-}
-
-fn outcome_text(outcome: &Value) -> String {
-    let text = |key: &str| outcome.get(key).and_then(Value::as_str);
-    let health = text("lastHealth").unwrap_or("Unknown");
-    text("cause").map_or_else(|| health.to_owned(), |cause| format!("{health}: {cause}"))
 }
 
 #[cfg(test)]
@@ -131,9 +146,26 @@ mod tests {
             "status": {"outcomes": [{"revision": 5, "release": "r", "lastHealth": "Degraded", "cause": "image"}]}
         });
         let items = items(&object);
-        assert_eq!(items[0].cell("revision").unwrap(), "1-4");
-        assert_eq!(items[0].cell("action").unwrap(), "(dropped)");
-        assert_eq!(items[1].cell("outcome").unwrap(), "Degraded: image");
+        assert_eq!(items[0].cell("revision", false).unwrap(), "1-4");
+        assert_eq!(items[0].cell("action", false).unwrap(), "(dropped)");
+        assert_eq!(items[1].cell("outcome", false).unwrap(), "Degraded: image");
         insta::assert_json_snapshot!(items[1].json());
+    }
+
+    #[test]
+    fn an_outcome_is_a_cell_and_the_wide_table_has_all_of_it() {
+        let told = |state: &str, outcome: Value, wide: bool| {
+            let fields = json!({"state": state, "outcome": outcome}).as_object().cloned().unwrap_or_default();
+            Item { fields, revision: 1, until: 1 }.cell("outcome", wide).unwrap()
+        };
+        let degraded = json!({"lastHealth": "Degraded", "cause": "ä".repeat(90)});
+        assert_eq!(told("Active", degraded.clone(), false), format!("Degraded: {}…", "ä".repeat(69)));
+        assert_eq!(told("Active", degraded, true), format!("Degraded: {}", "ä".repeat(90)));
+        let suspended = json!({"lastHealth": "Suspended"});
+        assert_eq!(told("Active", suspended.clone(), false), "Suspended");
+        assert_eq!(told("Undeploy", suspended, false), "Undeployed");
+        let leaving = json!({"lastHealth": "Progressing", "cause": "24 objects"});
+        assert_eq!(told("Undeploy", leaving, false), "Progressing: 24 objects");
+        assert_eq!(told("Active", json!({}), false), "Unknown");
     }
 }

@@ -166,6 +166,59 @@ fn actions_of_a_binding() {
 }
 
 #[test]
+fn a_rollback_that_keeps_a_restart_is_known_by_its_hint() {
+    let values = |replicas: Value| json!({"replicas": replicas});
+    let one = write(&edited(&pin("web-1"), |o| o["spec"]["componentTypeEnvironmentConfigs"] = values(json!(2))), None);
+    let two = write(&edited(&one, |o| o["metadata"]["annotations"][names::RESTARTED_AT] = "now".into()), Some(&one));
+    let three = write(
+        &edited(&two, |o| {
+            o["spec"]["releaseName"] = "web-2".into();
+            o["spec"]["componentTypeEnvironmentConfigs"] = json!({});
+        }),
+        Some(&two),
+    );
+    let act = |hint: &str, restarted: &str, change: fn(&mut Value)| {
+        let new = edited(&three, |o| {
+            o["metadata"]["annotations"][names::ACTION] = hint.into();
+            o["metadata"]["annotations"][names::RESTARTED_AT] = restarted.into();
+            change(o);
+        });
+        history(&write(&new, Some(&three))).last().unwrap().action
+    };
+    let back: fn(&mut Value) = |o| {
+        o["spec"]["releaseName"] = "web-1".into();
+        o["spec"]["componentTypeEnvironmentConfigs"] = json!({"replicas": 2.0});
+    };
+    let half: fn(&mut Value) = |o| o["spec"]["releaseName"] = "web-1".into();
+    for (what, hint, restarted, change, action) in [
+        ("the content of revision 2", "", "now", back, Action::Rollback),
+        ("revisions 1 and 2 but for the restart", "rollback", "later", back, Action::Rollback),
+        ("the same, and nobody means it", "", "later", back, Action::Deploy),
+        ("the same, and something else is meant", "promote", "now", back, Action::Deploy),
+        ("the release without its values", "rollback", "later", half, Action::Deploy),
+        ("what is pinned today", "rollback", "later", |_| {}, Action::Restart),
+        (
+            "what is pinned today, its empty values left out",
+            "rollback",
+            "later",
+            |o| drop(o["spec"].as_object_mut().unwrap().remove("componentTypeEnvironmentConfigs")),
+            Action::Update,
+        ),
+    ] {
+        assert_eq!(act(hint, restarted, change), action, "{what}");
+    }
+    let undeployed = edited(&three, |o| o["spec"]["state"] = "Undeploy".into());
+    let undeployed = write(&undeployed, Some(&three));
+    let live = edited(&undeployed, |o| {
+        o["metadata"]["annotations"][names::ACTION] = "rollback".into();
+        o["spec"]["state"] = "Active".into();
+        back(o);
+    });
+    let last = history(&write(&live, Some(&undeployed))).last().unwrap().action;
+    assert_eq!(last, Action::Redeploy, "that it is live again is told first");
+}
+
+#[test]
 fn a_hint_that_stood_there_before_speaks_of_an_earlier_change() {
     let one = write(&pin("web-1"), None);
     let hinted = edited(&one, |o| {

@@ -6,13 +6,13 @@ use tokio::sync::watch;
 
 /// Tells whether the program is draining, and whether it should be over.
 #[derive(Debug, Clone)]
-pub(crate) struct Shutdown {
+pub struct Shutdown {
     signals: watch::Receiver<u8>,
 }
 
 impl Shutdown {
     /// Counts SIGTERM and SIGINT.
-    pub(crate) fn on_signals() -> anyhow::Result<Self> {
+    pub fn on_signals() -> anyhow::Result<Self> {
         let mut terminate = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?;
         let (count, signals) = watch::channel(0_u8);
@@ -29,17 +29,17 @@ impl Shutdown {
     }
 
     /// Whether the first signal has come.
-    pub(crate) fn is_draining(&self) -> bool {
+    pub fn is_draining(&self) -> bool {
         *self.signals.borrow() > 0
     }
 
     /// Waits for the first signal.
-    pub(crate) async fn draining(&self) {
+    pub async fn draining(&self) {
         self.reached(1).await;
     }
 
     /// Waits for the second signal.
-    pub(crate) async fn now(&self) {
+    pub async fn now(&self) {
         self.reached(2).await;
     }
 

@@ -1,0 +1,10 @@
+//! What webhook and controller share and is I/O: the connection to the API server, watches, endpoints, metrics, and when to stop.
+//! What is pure is in `release-shared`.
+
+pub mod client;
+pub mod follow;
+pub mod kind;
+pub mod metrics;
+pub mod program;
+pub mod serve;
+pub mod shutdown;

@@ -1,0 +1,50 @@
+//! What a program does around its work: it reads its settings, logs, has a runtime, and ends with an exit code.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use release_shared::types::GoDuration;
+use tracing_subscriber::EnvFilter;
+
+/// Threads that run tasks. A program that waits most of the time needs few, and each costs memory of its own.
+const WORKERS: usize = 2;
+
+/// Runs `work` to its end; the exit code is 0 then, and 1 where it could not start or go on. `log` is what is logged, as `level` or
+/// `target=level`, comma-separated.
+pub fn run(log: &str, work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
+    log_to_stderr(log);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
+    let ended = runtime.context("failed to start the runtime").and_then(|runtime| {
+        let ended = runtime.block_on(work);
+        // What is still under way ends with the process; a name that is being looked up would hold it for long.
+        runtime.shutdown_background();
+        ended
+    });
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "stopped");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Reads a duration as a flag has it: `10s`, `1h30m`.
+///
+/// # Errors
+/// One sentence for whoever typed it.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let duration: GoDuration = text.parse().map_err(|error| format!("{text:?} {error}"))?;
+    Ok(Duration::from_nanos(duration.as_nanos().unsigned_abs()))
+}
+
+/// One JSON object a line.
+fn log_to_stderr(filter: &str) {
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_writer(std::io::stderr)
+        .with_env_filter(EnvFilter::new(filter))
+        .init();
+}
