@@ -55,7 +55,7 @@ cluster: programs ## Run the tests against a real control plane
 
 .PHONY: bench
 bench: ## Measure, side by side with kubectl in the same run
-	$(CARGO) build --locked --release -p kubectl-release -p release-webhook
+	$(CARGO) build --locked --release -p kubectl-release -p release-webhook -p release-controller
 	$(CARGO) build --locked -p release-tests --bins
 	RELEASE_BIN_DIR=$(CURDIR)/target/release target/debug/release-bench
 

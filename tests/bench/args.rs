@@ -3,8 +3,10 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
+use release_shared::types::GoDuration;
 
 use crate::run;
 
@@ -16,13 +18,41 @@ use crate::run;
 pub(crate) struct Args {
     /// Write the table as JSON, too
     #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    pub(crate) json: Option<PathBuf>,
+
+    /// Measure one part only
+    #[arg(long, value_name = "PART")]
+    pub(crate) only: Option<Part>,
+
+    /// How long the controller is watched while nothing happens
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    pub(crate) rest: Duration,
+}
+
+/// What can be measured by itself: each has a control plane of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// Plugin and webhook
+    Clients,
+    /// The controller
+    Controller,
+}
+
+impl Part {
+    /// How many nodes its control plane has. Without any no pod ever starts: whatever an apply sets off would run beside the
+    /// next measurement.
+    pub(crate) fn nodes(self) -> usize {
+        match self {
+            Self::Clients => 0,
+            Self::Controller => 2,
+        }
+    }
 }
 
 impl Args {
     /// Measures; says why when that fails.
     pub(crate) fn run(self) -> ExitCode {
-        match run::run(self.json.as_deref()) {
+        match run::run(&self) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 let causes: String = error.chain().skip(1).map(|cause| format!("\n  because: {cause}")).collect();
@@ -30,5 +60,25 @@ impl Args {
                 ExitCode::FAILURE
             }
         }
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration: GoDuration = text.parse().map_err(|error| format!("{text:?} {error}"))?;
+    Ok(Duration::from_nanos(duration.as_nanos().unsigned_abs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_measured_unless_a_part_is_named() {
+        let args = |words: &[&str]| Args::try_parse_from([&["release-bench"], words].concat());
+        let all = args(&[]).unwrap();
+        assert_eq!((all.only, all.rest), (None, Duration::from_secs(300)));
+        let part = args(&["--only", "controller", "--rest", "90s"]).unwrap();
+        assert_eq!((part.only, part.rest), (Some(Part::Controller), Duration::from_secs(90)));
+        assert!(args(&["--rest", "soon"]).is_err());
     }
 }

@@ -1,12 +1,13 @@
 //! `release-bench`: the programs beside what people would use instead, measured side by side in one run.
 //!
-//! `args → run → stage → reads, cut, webhook, size → row → table`. Each measurement gives rows, and a missed goal is a
+//! `args → run → stage → reads, cut, webhook, size, controller → row → table`. Each measurement gives rows, and a missed goal is a
 //! word in the table: only what could not be measured ends the run with an error.
 
 mod admission;
 mod args;
 mod audit;
 mod contestant;
+mod controller;
 mod cut;
 mod duel;
 mod fleet;

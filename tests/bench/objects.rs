@@ -23,11 +23,20 @@ pub(crate) fn component_release(component: &str, name: &str, version: &str) -> V
     let template = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": component }, "data": { "version": version },
     });
+    snapshot(component, name, version, &[template])
+}
+
+/// A snapshot of these objects, which differ nowhere.
+pub(crate) fn snapshot(component: &str, name: &str, version: &str, templates: &[Value]) -> Value {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let id = |object: &Value| names::resource_id(&text(&object["kind"]), &text(&object["metadata"]["name"]));
+    let resources: Vec<_> =
+        templates.iter().map(|template| json!({ "id": id(template), "template": template })).collect();
     let spec = json!({
         "owner": { "projectName": "shop", "componentName": component },
         "componentType": { "kind": "ComponentType", "name": format!("proxy/{component}"), "spec": {
             "workloadType": "proxy",
-            "resources": [{ "id": format!("configmap-{component}"), "template": template }],
+            "resources": resources,
         }},
         "workload": { "container": { "image": "none" } },
     });
@@ -60,8 +69,8 @@ pub(crate) fn release(name: &str, component: &str, environment: &str, bytes: usi
     };
     let size = |resources: &[Value]| with(resources).to_string().len();
     let mut resources = vec![filler(0)];
-    while size(&resources) + size(&[deployment(0)]) < bytes {
-        resources.push(deployment(resources.len()));
+    while size(&resources) + size(&[tier(0)]) < bytes {
+        resources.push(tier(resources.len()));
     }
     resources[0] = filler(bytes.saturating_sub(size(&resources)));
     with(&resources)
@@ -73,15 +82,14 @@ fn filler(bytes: usize) -> Value {
     json!({ "id": "configmap-filler", "object": object })
 }
 
-fn deployment(number: usize) -> Value {
-    let name = format!("tier-{number}");
-    let labels = json!({ "app.kubernetes.io/name": "shop", "app.kubernetes.io/component": name });
+/// A Deployment of an everyday size.
+pub(crate) fn deployment(name: &str, labels: &Value, replicas: usize, version: &str) -> Value {
     let env: Vec<_> =
         (0..6).map(|n| json!({ "name": format!("SETTING_{n}"), "value": format!("value-{n}") })).collect();
     let probe = |path: &str| json!({ "httpGet": { "path": path, "port": "http" }, "periodSeconds": 5 });
     let container = json!({
         "name": "main",
-        "image": format!("registry.example/shop/{name}:1.4.0"),
+        "image": format!("registry.example/shop/{name}:{version}"),
         "ports": [{ "name": "http", "containerPort": 8080 }],
         "env": env,
         "readinessProbe": probe("/ready"),
@@ -90,13 +98,18 @@ fn deployment(number: usize) -> Value {
         "securityContext": { "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } },
     });
     let pod = json!({ "metadata": { "labels": labels }, "spec": { "containers": [container] } });
-    let object = json!({
+    json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": { "name": name, "labels": labels },
-        "spec": { "replicas": 2, "selector": { "matchLabels": labels }, "template": pod },
-    });
-    json!({ "id": format!("deployment-{name}"), "object": object })
+        "spec": { "replicas": replicas, "selector": { "matchLabels": labels }, "template": pod },
+    })
+}
+
+fn tier(number: usize) -> Value {
+    let name = format!("tier-{number}");
+    let labels = json!({ "app.kubernetes.io/name": "shop", "app.kubernetes.io/component": name });
+    json!({ "id": format!("deployment-{name}"), "object": deployment(&name, &labels, 2, "1.4.0") })
 }
 
 /// The address of a kind's objects in a namespace.

@@ -23,12 +23,13 @@ pub(crate) struct Memory {
 }
 
 impl Process {
-    /// The webhook of a control plane.
-    pub(crate) fn webhook(control_plane: &ControlPlane) -> anyhow::Result<Self> {
+    /// A server of a control plane, as it runs now.
+    pub(crate) fn of(control_plane: &ControlPlane, name: &str) -> anyhow::Result<Self> {
         let processes = control_plane.processes();
-        let webhook = processes.iter().rfind(|process| process.name == "release-webhook");
-        let pid = webhook.context("the webhook does not run")?.pid;
-        let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(pid)).context("finding the CPU clock of the webhook")?;
+        let server = processes.iter().rfind(|process| process.name == name);
+        let pid = server.with_context(|| format!("{name} does not run"))?.pid;
+        let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(pid));
+        let clock = clock.with_context(|| format!("finding the CPU clock of {name}"))?;
         Ok(Self { pid, clock })
     }
 

@@ -120,7 +120,8 @@ impl Unit {
     fn show(self, value: f64) -> String {
         match self {
             Self::Seconds if value.abs() < 0.000_999_5 => format!("{:.0} µs", value * 1e6),
-            Self::Seconds => format!("{:.1} ms", value * 1e3),
+            Self::Seconds if value.abs() < 0.999_5 => format!("{:.1} ms", value * 1e3),
+            Self::Seconds => format!("{value:.2} s"),
             Self::Bytes => format!("{:.1} MB", value / 1e6),
             Self::Count if value.fract() == 0.0 => format!("{value}"),
             Self::Count => format!("{value:.1}"),
@@ -143,8 +144,8 @@ mod tests {
 
     #[test]
     fn figures_are_shown_in_a_unit_that_fits() {
-        let shown =
-            [(Unit::Seconds, 0.000_18), (Unit::Seconds, 0.0421), (Unit::Bytes, 7_940_000.0), (Unit::Count, 1.0)];
-        assert_eq!(shown.map(|(unit, value)| unit.show(value)), ["180 µs", "42.1 ms", "7.9 MB", "1"]);
+        let seconds = [0.000_18, 0.0421, 0.9996, 275.0].map(|value| Unit::Seconds.show(value));
+        assert_eq!(seconds, ["180 µs", "42.1 ms", "1.00 s", "275.00 s"]);
+        assert_eq!([Unit::Bytes.show(7_940_000.0), Unit::Count.show(1.0)], ["7.9 MB", "1"]);
     }
 }

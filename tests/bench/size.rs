@@ -13,13 +13,17 @@ const PLUGIN: f64 = 8e6;
 const WEBHOOK: f64 = 12e6;
 
 pub(crate) fn rows(stage: &Stage<'_>) -> anyhow::Result<Vec<Row>> {
-    let row = |name: &str, goal: f64| -> anyhow::Result<Row> {
+    let row = |name: &str, goal: Option<f64>| -> anyhow::Result<Row> {
         let row =
             Row::new(&format!("{name}, as it is given away"), "file size", Unit::Bytes, size(&programs::find(name)?)?);
-        Ok(row.with_goal(Some(Goal::Most(goal))))
+        Ok(row.with_goal(goal.map(Goal::Most)))
     };
     let kubectl = size(stage.control_plane.kubectl())?;
-    Ok(vec![row("kubectl-release", PLUGIN)?.beside("kubectl", kubectl), row("release-webhook", WEBHOOK)?])
+    Ok(vec![
+        row("kubectl-release", Some(PLUGIN))?.beside("kubectl", kubectl),
+        row("release-webhook", Some(WEBHOOK))?,
+        row("release-controller", None)?,
+    ])
 }
 
 fn size(path: &Path) -> anyhow::Result<f64> {

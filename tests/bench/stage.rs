@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use release_shared::names;
 use release_tests::{ControlPlane, Installation, Namespace};
 
 use crate::process::Process;
@@ -18,7 +19,7 @@ pub(crate) struct Stage<'a> {
 
 impl<'a> Stage<'a> {
     pub(crate) fn set(control_plane: &'a ControlPlane, installation: &'a Installation<'a>) -> anyhow::Result<Self> {
-        Ok(Self { control_plane, installation, webhook: Process::webhook(control_plane)? })
+        Ok(Self { control_plane, installation, webhook: Process::of(control_plane, names::WEBHOOK)? })
     }
 
     /// A namespace with a project `shop` whose releases pass through these environments.

@@ -1,8 +1,11 @@
 //! A whole control plane on loopback, of its own for each [`ControlPlane`]: ready within seconds, gone without a trace.
 
+mod api_server;
 mod nodes;
+mod others;
 mod servers;
 mod start;
+mod volumes;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,6 +20,8 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
 use tempfile::TempDir;
 
+use self::api_server::ApiServer;
+use self::others::Others;
 use crate::binaries::{self, Binaries};
 use crate::kubeconfig::{self, Identity};
 use crate::pki::Authority;
@@ -32,7 +37,7 @@ const TOKEN_LIFETIME_SECONDS: i64 = 365 * 24 * 60 * 60;
 pub struct Options {
     /// An older Kubernetes minor version to behave like, such as `1.34` (`--emulated-version`).
     pub emulated_version: Option<String>,
-    /// How many nodes kwok plays.
+    /// How many nodes kwok plays. Without any there are no volumes either.
     pub nodes: usize,
 }
 
@@ -49,6 +54,8 @@ pub struct ControlPlane {
     group: Group,
     folder: PathBuf,
     authority: Authority,
+    api_server: ApiServer,
+    others: Others,
     server_url: String,
     admin_kubeconfig: PathBuf,
     client: Client,
@@ -154,6 +161,27 @@ impl ControlPlane {
     /// When it cannot be started.
     pub fn spawn(&self, name: &str, command: &Command) -> anyhow::Result<(Recorded, Child)> {
         self.group.spawn(name, command)
+    }
+
+    /// Stops the API server, as if it had gone away: the other servers keep running without it. Fine when it is stopped.
+    ///
+    /// For a control plane of the test's own: whoever shares one cannot do without it, not even to delete a namespace.
+    pub fn stop_api_server(&self) {
+        self.api_server.stop(&self.group);
+    }
+
+    /// Starts the API server again, where it was and with all that it knew, and waits until it is ready. Fine when it runs.
+    ///
+    /// Controller manager, scheduler and kwok start anew with it: after a minute in vain they would look only once a minute
+    /// (client-go's back-off), and whoever tests something else would wait for that.
+    ///
+    /// # Errors
+    /// When it does not become ready; the message ends with the tail of its log.
+    pub fn start_api_server(&self) -> anyhow::Result<()> {
+        if self.api_server.start_again(&self.group)? {
+            self.others.start_again(&self.group)?;
+        }
+        Ok(())
     }
 
     /// Stops everything and removes the folder; all is gone on return. Safe to call twice.

@@ -70,7 +70,10 @@ pub fn run() -> anyhow::Result<()> {
     binaries::find_or_build()?;
     let control_plane = ControlPlane::start(&Options::default())?;
     let _installed = Installation::install(&control_plane)?;
-    say(&format!("It is up, with the release webhook in its path, after {:.1} s.", started.elapsed().as_secs_f32()))?;
+    let took = started.elapsed().as_secs_f32();
+    say(&format!(
+        "It is up, with the release webhook in its path and the release controller at work, after {took:.1} s."
+    ))?;
     tell(&control_plane, say)?;
     say(
         "\nThe end. To go on yourself: `make up` leaves such a cluster running and prints what to export; README.md has",
@@ -90,12 +93,11 @@ pub fn tell(control_plane: &ControlPlane, mut say: impl FnMut(&str) -> anyhow::R
         }
         say(&prompt(step.who, step.types))?;
         let outcome = play(control_plane, &cast, &step)?;
-        let shown = format!("{}{}", outcome.stderr(), outcome.stdout());
-        say(shown.trim_end())?;
+        say(outcome.stdout().trim_end())?;
         if step.ends != 0 {
             say(&format!("(exit code {})", step.ends))?;
         }
-        check(&step, &outcome, &shown)?;
+        check(&step, &outcome)?;
     }
     Ok(())
 }
@@ -110,15 +112,16 @@ fn cast(control_plane: &ControlPlane) -> anyhow::Result<HashMap<Person, PathBuf>
 fn play(control_plane: &ControlPlane, cast: &HashMap<Person, PathBuf>, step: &Step) -> anyhow::Result<Outcome> {
     let kubeconfig = cast.get(&step.who).context("a person who is not in the cast")?;
     let shell = Cli::new(control_plane, "sh").user(kubeconfig).namespace(NAMESPACE);
-    shell.folder(programs::repository()).args(["-c", step.types]).output()
+    // Both streams as one, in the order in which a terminal would show them.
+    shell.folder(programs::repository()).args(["-c", &format!("exec 2>&1\n{}", step.types)]).output()
 }
 
-fn check(step: &Step, outcome: &Outcome, shown: &str) -> anyhow::Result<()> {
+fn check(step: &Step, outcome: &Outcome) -> anyhow::Result<()> {
     if outcome.code() != Some(step.ends) {
         bail!("the story says exit code {}\n{outcome}", step.ends);
     }
     // A table's columns are as wide as their cells: a single space in an expectation stands for any number of them.
-    let folded = fold(shown);
+    let folded = fold(outcome.stdout());
     match step.shows.iter().find(|part| !folded.contains(&fold(part))) {
         Some(part) => bail!("the story says that this shows {part:?}\n{outcome}"),
         None => Ok(()),

@@ -1,5 +1,6 @@
-//! What the tests of a run share: one control plane, started by the first test, and the project installed in it, by the
-//! first test that asks for it.
+//! What the tests of a run share: two control planes, each started by the first test that asks for it, with the project
+//! installed in both. In one all of it runs. In the other there is no controller: tests that look at what people and
+//! webhook do, and play the controller where they need one, must not meet the real one.
 
 use std::io::{self, IsTerminal, Write};
 use std::ops::Deref;
@@ -14,47 +15,95 @@ use crate::namespace;
 /// An error is kept as its text: every test that needs the fixture fails with it.
 type Shared<T> = OnceLock<Result<T, String>>;
 
-static CONTROL_PLANE: Shared<ControlPlane> = OnceLock::new();
-static INSTALLATION: Shared<RwLock<Installation<'static>>> = OnceLock::new();
-
-/// The control plane of this run.
-///
-/// # Errors
-/// When it did not come up.
-pub fn control_plane() -> anyhow::Result<&'static ControlPlane> {
-    get(&CONTROL_PLANE, || ControlPlane::start(&Options::default()))
+/// A control plane with the project in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Webhook and controller run.
+    Whole,
+    /// Only the webhook does.
+    Admission,
 }
 
-/// The project, installed and its webhook running, which stays so while the guard is held. Ask once a test: who holds
+struct Place {
+    control_plane: Shared<ControlPlane>,
+    installation: Shared<RwLock<Installation<'static>>>,
+}
+
+static PLACES: [Place; 2] = [const { Place { control_plane: OnceLock::new(), installation: OnceLock::new() } }; 2];
+
+impl Stage {
+    fn place(self) -> &'static Place {
+        &PLACES[usize::from(self == Self::Admission)]
+    }
+
+    /// Its control plane.
+    ///
+    /// # Errors
+    /// When it did not come up.
+    pub fn control_plane(self) -> anyhow::Result<&'static ControlPlane> {
+        get(&self.place().control_plane, || ControlPlane::start(&Options::default()))
+    }
+
+    fn installed(self) -> anyhow::Result<&'static RwLock<Installation<'static>>> {
+        let control_plane = self.control_plane()?;
+        get(&self.place().installation, || {
+            let installation = match self {
+                Self::Whole => Installation::install(control_plane),
+                Self::Admission => Installation::without_controller(control_plane),
+            };
+            installation.map(RwLock::new)
+        })
+    }
+}
+
+/// The project, installed and its servers running, which stays so while the guard is held. Ask once a test: who holds
 /// one guard and asks for another waits for a test that waits for the first.
 ///
 /// # Errors
 /// When it could not be installed.
 pub fn installation() -> anyhow::Result<RwLockReadGuard<'static, Installation<'static>>> {
-    Ok(installed()?.read().unwrap_or_else(PoisonError::into_inner))
+    Ok(Stage::Whole.installed()?.read().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// The project for one test alone, which may stop the webhook: no other test that uses the installation runs meanwhile.
+/// The same for tests of [`Stage::Admission`].
+///
+/// # Errors
+/// When it could not be installed.
+pub fn admission() -> anyhow::Result<RwLockReadGuard<'static, Installation<'static>>> {
+    Ok(Stage::Admission.installed()?.read().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// The project for one test alone, which may stop its servers: no other test that uses the installation runs meanwhile.
 ///
 /// # Errors
 /// When it could not be installed.
 pub fn installation_alone() -> anyhow::Result<Alone> {
-    Ok(Alone { guard: installed()?.write().unwrap_or_else(PoisonError::into_inner) })
+    Ok(Alone { guard: Stage::Whole.installed()?.write().unwrap_or_else(PoisonError::into_inner) })
+}
+
+/// The same for tests of [`Stage::Admission`].
+///
+/// # Errors
+/// When it could not be installed.
+pub fn admission_alone() -> anyhow::Result<Alone> {
+    Ok(Alone { guard: Stage::Admission.installed()?.write().unwrap_or_else(PoisonError::into_inner) })
 }
 
 /// Stops what was started, at the end of a run. With `RELEASE_TEST_KEEP=1` on a terminal it waits for somebody who
 /// wants to look at what the tests left.
 pub fn stop() {
-    let Some(Ok(control_plane)) = CONTROL_PLANE.get() else { return };
-    if namespace::keep() && io::stdin().is_terminal() {
-        let kubeconfig = control_plane.admin_kubeconfig().display();
-        let _ = writeln!(io::stderr(), "kept, Enter stops it:\n  export KUBECONFIG={kubeconfig}");
+    let started: Vec<_> = PLACES.iter().filter_map(|place| place.control_plane.get()?.as_ref().ok()).collect();
+    if namespace::keep() && io::stdin().is_terminal() && !started.is_empty() {
+        let _ = writeln!(io::stderr(), "kept, Enter stops it:");
+        for control_plane in &started {
+            let _ = writeln!(io::stderr(), "  export KUBECONFIG={}", control_plane.admin_kubeconfig().display());
+        }
         let _ = io::stdin().read_line(&mut String::new());
     }
-    control_plane.stop();
+    started.iter().for_each(|control_plane| control_plane.stop());
 }
 
-/// See [`installation_alone`]. The webhook is started again in the end, for the next test.
+/// See [`installation_alone`]. What ran before is started again in the end, for the next test.
 pub struct Alone {
     guard: RwLockWriteGuard<'static, Installation<'static>>,
 }
@@ -69,15 +118,10 @@ impl Deref for Alone {
 
 impl Drop for Alone {
     fn drop(&mut self) {
-        if let Err(error) = self.guard.start_webhook() {
-            let _ = writeln!(io::stderr(), "the webhook does not start again after a test: {error:?}");
+        if let Err(error) = self.guard.start() {
+            let _ = writeln!(io::stderr(), "what a test stopped does not start again: {error:?}");
         }
     }
-}
-
-fn installed() -> anyhow::Result<&'static RwLock<Installation<'static>>> {
-    let control_plane = control_plane()?;
-    get(&INSTALLATION, || Installation::install(control_plane).map(RwLock::new))
 }
 
 fn get<T>(shared: &'static Shared<T>, make: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<&'static T> {

@@ -2,39 +2,43 @@
 
 use libtest_mimic::{Failed, Trial};
 
-use crate::fixture;
+use crate::fixture::Stage;
 use crate::namespace::Namespace;
 
-/// Registers the tests of a module: `trials! { one, another; async a_third }` declares `pub(crate) fn trials()`.
+/// Registers the tests of a module: `trials! { one, another; async a_third }` declares `pub(crate) fn trials()`. With
+/// `admission:` in front they run where there is no controller.
 ///
 /// A test is a `fn(&Namespace<'_>) -> anyhow::Result<()>`, after the semicolon an `async fn` of the same shape. It fails
 /// by returning an error or by panicking, and its name is the module's and its own.
 #[macro_export]
 macro_rules! trials {
-    ($($test:ident),* $(,)? $(; async $($asynchronous:ident),* $(,)?)?) => {
+    (admission: $($tests:tt)*) => { $crate::trials!(@ Admission $($tests)*); };
+    (@ $stage:ident $($test:ident),* $(,)? $(; async $($asynchronous:ident),* $(,)?)?) => {
         /// The tests of this module.
         pub(crate) fn trials() -> Vec<libtest_mimic::Trial> {
             vec![
-                $($crate::trial::new(module_path!(), stringify!($test), $test),)*
-                $($($crate::trial::new(module_path!(), stringify!($asynchronous), |namespace| {
+                $($crate::trial::new($crate::fixture::Stage::$stage, module_path!(), stringify!($test), $test),)*
+                $($($crate::trial::new($crate::fixture::Stage::$stage, module_path!(), stringify!($asynchronous), |namespace| {
                     $crate::block_on($asynchronous(namespace))
                 }),)*)?
             ]
         }
     };
+    ($($tests:tt)*) => { $crate::trials!(@ Whole $($tests)*); };
 }
 
 /// One test. Its namespace, and the control plane that this is in, are made when it runs.
 pub fn new(
+    stage: Stage,
     module: &str,
     function: &str,
     test: impl FnOnce(&Namespace<'_>) -> anyhow::Result<()> + Send + 'static,
 ) -> Trial {
     let name = format!("{}::{function}", module.rsplit("::").next().unwrap_or(module));
-    Trial::test(name.clone(), move || run(&name, test).map_err(|error| Failed::from(format!("{error:?}"))))
+    Trial::test(name.clone(), move || run(stage, &name, test).map_err(|error| Failed::from(format!("{error:?}"))))
 }
 
-fn run(name: &str, test: impl FnOnce(&Namespace<'_>) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let namespace = Namespace::create(fixture::control_plane()?, name)?;
+fn run(stage: Stage, name: &str, test: impl FnOnce(&Namespace<'_>) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let namespace = Namespace::create(stage.control_plane()?, name)?;
     test(&namespace).inspect_err(|_| namespace.keep())
 }

@@ -7,25 +7,59 @@ mod cluster {
     pub(crate) mod actions_of_a_binding;
     pub(crate) mod admit_binding;
     pub(crate) mod admit_component_release;
+    pub(crate) mod admit_environment;
+    pub(crate) mod admit_fence;
     pub(crate) mod admit_pipeline;
     pub(crate) mod admit_release;
+    pub(crate) mod controller_account;
+    pub(crate) mod controller_apply;
+    pub(crate) mod controller_claims;
+    pub(crate) mod controller_cleanup;
+    pub(crate) mod controller_collect;
+    pub(crate) mod controller_direct;
+    pub(crate) mod controller_drift;
+    pub(crate) mod controller_fence;
+    pub(crate) mod controller_health;
+    pub(crate) mod controller_jobs;
+    pub(crate) mod controller_namespaces;
+    pub(crate) mod controller_outcomes;
+    pub(crate) mod controller_owned;
+    pub(crate) mod controller_process;
+    pub(crate) mod controller_promotes;
+    pub(crate) mod controller_prune;
+    pub(crate) mod controller_rights;
+    pub(crate) mod controller_tells;
     pub(crate) mod controlplane;
+    pub(crate) mod fault_kill;
     pub(crate) mod forged_stamps;
     pub(crate) mod kinds_in_the_api;
+    pub(crate) mod needed_releases_stay;
     pub(crate) mod never_in_the_way;
     pub(crate) mod pipeline_is_kept;
     pub(crate) mod recorded_by_any_path;
     pub(crate) mod webhook_server;
     pub(crate) mod yaml_as_kubectl_reads_it;
 
+    pub(crate) mod plugin_change;
+    pub(crate) mod plugin_controller;
     pub(crate) mod plugin_create;
+    pub(crate) mod plugin_look;
     pub(crate) mod plugin_promote;
+    pub(crate) mod plugin_rollback;
     pub(crate) mod plugin_see;
+    pub(crate) mod plugin_wait;
     pub(crate) mod readme;
     pub(crate) mod story;
     pub(crate) mod who_answers;
 
     pub(crate) mod audit;
+    pub(crate) mod fault_audit;
+    pub(crate) mod fault_lookout;
+    pub(crate) mod fault_storm;
+    pub(crate) mod fault_truth;
+    pub(crate) mod fault_witness;
+    pub(crate) mod fault_world;
+    pub(crate) mod live;
     pub(crate) mod objects;
     pub(crate) mod person;
     pub(crate) mod project;
@@ -44,24 +78,50 @@ fn main() -> ExitCode {
     arguments.test_threads.get_or_insert(THREADS);
     let trials = [
         cluster::controlplane::trials(),
+        cluster::controller_drift::trials(),
+        cluster::controller_jobs::trials(),
+        cluster::controller_prune::trials(),
+        cluster::controller_claims::trials(),
+        cluster::controller_fence::trials(),
+        cluster::controller_namespaces::trials(),
+        cluster::controller_account::trials(),
+        cluster::controller_direct::trials(),
+        cluster::controller_owned::trials(),
+        cluster::controller_outcomes::trials(),
+        cluster::controller_promotes::trials(),
+        cluster::controller_cleanup::trials(),
+        cluster::controller_collect::trials(),
+        cluster::controller_tells::trials(),
+        cluster::controller_health::trials(),
+        cluster::controller_process::trials(),
+        cluster::controller_apply::trials(),
+        cluster::controller_rights::trials(),
         cluster::admit_release::trials(),
         cluster::admit_component_release::trials(),
         cluster::admit_binding::trials(),
         cluster::admit_pipeline::trials(),
+        cluster::admit_environment::trials(),
+        cluster::admit_fence::trials(),
         cluster::recorded_by_any_path::trials(),
         cluster::forged_stamps::trials(),
         cluster::actions_of_a_binding::trials(),
         cluster::pipeline_is_kept::trials(),
         cluster::never_in_the_way::trials(),
+        cluster::needed_releases_stay::trials(),
         cluster::webhook_server::trials(),
         cluster::kinds_in_the_api::trials(),
         cluster::yaml_as_kubectl_reads_it::trials(),
         cluster::plugin_create::trials(),
+        cluster::plugin_look::trials(),
         cluster::plugin_promote::trials(),
+        cluster::plugin_rollback::trials(),
+        cluster::plugin_change::trials(),
+        cluster::plugin_wait::trials(),
         cluster::plugin_see::trials(),
         cluster::readme::trials(),
         cluster::story::trials(),
         cluster::who_answers::trials(),
+        cluster::fault_kill::trials(),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
     fixture::stop();

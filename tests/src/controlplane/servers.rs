@@ -18,6 +18,7 @@ const SERVER_NAMES: [&str; 6] =
     ["localhost", "127.0.0.1", "10.96.0.1", "kubernetes", "kubernetes.default", "kubernetes.default.svc"];
 
 /// Keys, certificates and policies that servers read from files.
+#[derive(Clone)]
 pub(super) struct Files {
     folder: PathBuf,
 }
@@ -81,17 +82,19 @@ pub(super) fn etcd(binaries: &Binaries, folder: &Path) -> anyhow::Result<Server>
     Ok(Server { ports: vec![client, peer], ..server })
 }
 
-pub(super) fn kube_apiserver(
-    binaries: &Binaries,
-    files: &Files,
-    etcd: u16,
-    options: &Options,
-) -> anyhow::Result<Server> {
-    let port = port::free()?;
+/// Where the API server listens, and the etcd that it stores things in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ApiPorts {
+    pub(super) own: u16,
+    pub(super) etcd: u16,
+}
+
+pub(super) fn kube_apiserver(binaries: &Binaries, files: &Files, ports: ApiPorts, options: &Options) -> Server {
+    let ApiPorts { own, etcd } = ports;
     let file = |flag: &str, name: &str| format!("--{flag}={}", files.path(name));
     let mut args = vec![
         format!("--etcd-servers=http://127.0.0.1:{etcd}"),
-        format!("--secure-port={port}"),
+        format!("--secure-port={own}"),
         "--bind-address=127.0.0.1".to_owned(),
         "--advertise-address=127.0.0.1".to_owned(),
         "--endpoint-reconciler-type=none".to_owned(),
@@ -115,13 +118,16 @@ pub(super) fn kube_apiserver(
         file("proxy-client-key-file", "front-proxy.key"),
         file("audit-policy-file", "audit-policy.yaml"),
         format!("--audit-log-path={}", audit_log(&files.folder).display()),
+        // It is read from marks within it, so it must stay one file; by default a new one begins after 100 MB.
+        "--audit-log-maxsize=100000".to_owned(),
     ];
     args.extend(options.emulated_version.iter().map(|version| format!("--emulated-version={version}")));
     let server = Server::new("kube-apiserver", &binaries.kube_apiserver, &files.folder, args);
-    Ok(Server { ports: vec![port], ..server })
+    Server { ports: vec![own], ..server }
 }
 
-/// Its own rate limit is meant for big clusters; here it would only make tests wait.
+/// Its own rate limit is meant for big clusters; here it would only make tests wait. And no node ever dies: while the API
+/// server is away none can say that it lives, and kwok does not make pods ready again that were given up.
 pub(super) fn kube_controller_manager(binaries: &Binaries, files: &Files, kubeconfig: &Path) -> Server {
     let args = [
         format!("--kubeconfig={}", kubeconfig.display()),
@@ -131,25 +137,38 @@ pub(super) fn kube_controller_manager(binaries: &Binaries, files: &Files, kubeco
         "--controllers=*,bootstrapsigner,tokencleaner".to_owned(),
         "--kube-api-qps=500".to_owned(),
         "--kube-api-burst=1000".to_owned(),
+        "--node-monitor-grace-period=24h".to_owned(),
         format!("--service-account-private-key-file={}", files.path("service-accounts.key")),
         format!("--root-ca-file={}", files.path("ca.crt")),
     ];
     Server::new("kube-controller-manager", &binaries.kube_controller_manager, &files.folder, args)
 }
 
+/// Its rate limit is as much in the way as the controller manager's.
 pub(super) fn kube_scheduler(binaries: &Binaries, kubeconfig: &Path) -> Server {
     let args = [
         format!("--kubeconfig={}", kubeconfig.display()),
         "--secure-port=0".to_owned(),
         "--leader-elect=false".to_owned(),
+        "--kube-api-qps=500".to_owned(),
+        "--kube-api-burst=1000".to_owned(),
     ];
     Server::new("kube-scheduler", &binaries.kube_scheduler, kubeconfig.parent().unwrap_or(kubeconfig), args)
 }
 
+/// What kwok plays besides the stages of its own module.
+const STAGES: [&str; 2] = [
+    concat!(env!("CARGO_MANIFEST_DIR"), "/controlplane/failing-pods.yaml"),
+    concat!(env!("CARGO_MANIFEST_DIR"), "/controlplane/volumes.yaml"),
+];
+
 pub(super) fn kwok(binaries: &Binaries, folder: &Path, kubeconfig: &Path) -> Server {
+    let [failing_pods, volumes] = STAGES;
     let args = [
         format!("--kubeconfig={}", kubeconfig.display()),
         format!("--config={}", binaries.kwok_stages.display()),
+        format!("--config={failing_pods}"),
+        format!("--config={volumes}"),
         "--manage-all-nodes".to_owned(),
         "--node-lease-duration-seconds=40".to_owned(),
         "--node-port=0".to_owned(),

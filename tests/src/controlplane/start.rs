@@ -2,14 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use super::api_server::ApiServer;
+use super::others::Others;
 use super::servers::{self, Files};
-use super::{ControlPlane, Options, client, nodes, write_client};
+use super::{ControlPlane, Options, client, nodes, volumes, write_client};
 use crate::binaries::Binaries;
+use crate::http_status;
 use crate::pki::Authority;
 use crate::process::Recorded;
-use crate::server::{self, Server, tail};
+use crate::server::{self, tail};
 use crate::watchdog::Group;
-use crate::{http_status, runtime};
 
 /// The clients within the control plane: what they are called there, and their groups. kwok has no role of its own.
 const CLIENTS: [(&str, &[&str]); 4] = [
@@ -35,46 +37,47 @@ pub(super) fn run(
         || servers::etcd(&binaries, &folder),
         |etcd| Ok(http_status::get(etcd.ports[0], "/health") == Some(200)),
     )?;
-    let (apiserver, _) = server::start(
-        &group,
-        || {
-            let apiserver = servers::kube_apiserver(&binaries, &files, etcd.ports[0], options)?;
-            for (user, groups) in CLIENTS {
-                write_client(&kubeconfig(&folder, user), &url(&apiserver), &authority, user, groups)?;
-            }
-            Ok(apiserver)
-        },
-        |_| is_api_ready(&admin_kubeconfig),
-    )?;
-    for server in [
+    let parts = (binaries.clone(), files.clone(), options.clone());
+    let api_server = ApiServer::start(&group, parts, etcd.ports[0], admin_kubeconfig.clone(), |url| {
+        CLIENTS
+            .into_iter()
+            .try_for_each(|(user, groups)| write_client(&kubeconfig(&folder, user), url, &authority, user, groups))
+    })?;
+    let others = [
         servers::kube_controller_manager(&binaries, &files, &manager),
         servers::kube_scheduler(&binaries, &scheduler),
         servers::kwok(&binaries, &folder, &kwok),
-    ] {
-        group.serve(server.name, &server.command)?;
-    }
+    ];
+    let others = Others::start(&group, others)?;
 
-    let server_url = url(&apiserver);
+    let server_url = api_server.url();
     let client = client(&admin_kubeconfig)?;
     let kubeconfigs = 1.into();
-    let started =
-        ControlPlane { binaries, group, folder, authority, server_url, admin_kubeconfig, client, kubeconfigs };
-    let ready = nodes::create(&started, options.nodes).and_then(|()| nodes::wait_until_ready(&started, server::LIMIT));
-    match ready {
+    let started = ControlPlane {
+        binaries,
+        group,
+        folder,
+        authority,
+        api_server,
+        others,
+        server_url,
+        admin_kubeconfig,
+        client,
+        kubeconfigs,
+    };
+    match furnish(&started, options) {
         Ok(()) => Ok(started),
         Err(error) => Err(error.context(logs_of_the_dead(&started.group))),
     }
 }
 
-/// Asks with the admin's certificate: without it, `/readyz` of somebody else's server might answer us.
-fn is_api_ready(admin_kubeconfig: &Path) -> anyhow::Result<bool> {
-    let client = client(admin_kubeconfig)?;
-    let request = http::Request::get("/readyz").body(Vec::new())?;
-    Ok(runtime::block_on(client.request_text(request)).is_ok())
-}
-
-fn url(apiserver: &Server) -> String {
-    format!("https://127.0.0.1:{}", apiserver.ports[0])
+/// What pods need.
+fn furnish(started: &ControlPlane, options: &Options) -> anyhow::Result<()> {
+    nodes::create(started, options.nodes)?;
+    if options.nodes > 0 {
+        volumes::create(started)?;
+    }
+    nodes::wait_until_ready(started, server::LIMIT)
 }
 
 fn kubeconfig(folder: &Path, user: &str) -> PathBuf {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 
+use super::CONTROLLER;
 use crate::cli::Cli;
 use crate::controlplane::ControlPlane;
 use crate::programs;
@@ -18,7 +19,8 @@ pub(super) fn run(control_plane: &ControlPlane) -> anyhow::Result<()> {
     ensure!(deploy.is_dir(), "there is no folder {} with what is to be installed", deploy.display());
     if deploy.join("kustomization.yaml").is_file() {
         apply(control_plane, &["-k"], &deploy)?;
-        return wait_for_kinds(control_plane);
+        wait_for_kinds(control_plane)?;
+        return wait_for_rights(control_plane);
     }
     let folders = folders(&deploy)?;
     ensure!(!folders.is_empty(), "there is nothing to apply in {}", deploy.display());
@@ -28,7 +30,7 @@ pub(super) fn run(control_plane: &ControlPlane) -> anyhow::Result<()> {
             wait_for_kinds(control_plane)?;
         }
     }
-    Ok(())
+    wait_for_rights(control_plane)
 }
 
 fn apply(control_plane: &ControlPlane, how: &[&str], what: &Path) -> anyhow::Result<()> {
@@ -37,8 +39,17 @@ fn apply(control_plane: &ControlPlane, how: &[&str], what: &Path) -> anyhow::Res
 }
 
 fn wait_for_kinds(control_plane: &ControlPlane) -> anyhow::Result<()> {
-    let wait = ["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"];
-    Cli::new(control_plane, "kubectl").args(wait).output()?.success().map(drop)
+    wait(control_plane, ["--for=condition=Established", "crd", "--all"])
+}
+
+/// The rules of an aggregated role are written by the controller manager, a moment after the role.
+fn wait_for_rights(control_plane: &ControlPlane) -> anyhow::Result<()> {
+    wait(control_plane, ["--for=jsonpath={.rules[0].verbs[0]}", "clusterrole", CONTROLLER])
+}
+
+fn wait(control_plane: &ControlPlane, what: [&str; 3]) -> anyhow::Result<()> {
+    let kubectl = Cli::new(control_plane, "kubectl").args(["wait", "--timeout=60s"]).args(what);
+    kubectl.output()?.success().map(drop)
 }
 
 fn folders(deploy: &Path) -> anyhow::Result<Vec<PathBuf>> {

@@ -43,6 +43,12 @@ impl State {
         self.processes.first().is_some_and(Recorded::is_running)
     }
 
+    /// The processes behind owner and watchdog: the control plane's servers, then the project's.
+    #[must_use]
+    pub fn servers(&self) -> &[Recorded] {
+        self.processes.get(2..).unwrap_or_default()
+    }
+
     fn of(control_plane: &ControlPlane) -> anyhow::Result<Self> {
         let mut processes = vec![Recorded::of("release-testbed", process::id())?];
         processes.extend(control_plane.processes());

@@ -13,7 +13,7 @@ use super::State;
 use crate::process::{self, Recorded};
 use crate::{binaries, programs, wait};
 
-/// For the control plane and the webhook together.
+/// For the control plane and the project in it together.
 const UP_LIMIT: Duration = Duration::from_secs(300);
 
 /// For the watchdog to stop all servers, each with a few seconds of patience.
@@ -51,11 +51,11 @@ pub(super) fn down() -> anyhow::Result<()> {
     let _lock = lock(&folder)?;
     let path = folder.join("state.json");
     let Some(state) = State::read(&path)? else { return say("nothing is up") };
-    if let [owner, watchdog, servers @ ..] = &state.processes[..] {
+    if let [owner, watchdog, ..] = &state.processes[..] {
         owner.stop();
         // The watchdog stops the servers in the right order; what it did not get to is stopped here.
         if !watchdog.is_gone_within(DOWN_LIMIT) {
-            process::stop_all(servers.iter());
+            process::stop_all(state.servers().iter());
             watchdog.stop();
         }
     }
@@ -74,12 +74,15 @@ fn start_owner(state: &Path, log: &Path, bare: bool) -> anyhow::Result<(Recorded
     Ok((Recorded::of("release-testbed", child.id())?, child))
 }
 
-/// The lines to paste into a shell.
+/// What runs, and the lines to paste into a shell.
 fn exports(state: &State) -> anyhow::Result<String> {
+    let servers: Vec<&str> = state.servers().iter().map(|server| server.name.as_str()).collect();
     let kubectl = state.kubectl.parent().unwrap_or(Path::new("."));
     let (kubeconfig, programs) = (state.kubeconfig.display(), programs::folder()?);
     Ok(format!(
-        "export KUBECONFIG=\"{kubeconfig}\"\nexport PATH=\"{}:{}:$PATH\"",
+        "# {}: logs in {}\nexport KUBECONFIG=\"{kubeconfig}\"\nexport PATH=\"{}:{}:$PATH\"",
+        servers.join(", "),
+        state.folder.display(),
         programs.display(),
         kubectl.display()
     ))

@@ -9,6 +9,7 @@ use super::objects::{Shop, annotated, annotation, bare, binding, created, record
 use super::person::{Person, refused, until_shown};
 
 trials! {
+    admission:
     a_binding_tells_its_story,
     a_promotion_says_where_it_comes_from,
     a_lost_race_says_who_was_first,
@@ -17,7 +18,7 @@ trials! {
 }
 
 fn a_binding_tells_its_story(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "warn")?;
     let configs = |size: &str| json!({ "spec": { "componentTypeEnvironmentConfigs": { "size": size } } });
     let state = |state: &str| json!({ "spec": { "state": state } });
@@ -64,7 +65,7 @@ fn merged(mut one: Value, other: Value) -> Value {
 }
 
 fn a_promotion_says_where_it_comes_from(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "warn")?;
     created(&shop.jane, &binding("web", "dev", "web-1"));
     let staging = binding("web", "staging", "web-1");
@@ -96,7 +97,7 @@ fn pinned(person: &Person<'_>, release: &str, revision: u64) -> super::person::T
 
 fn a_lost_race_says_who_was_first(namespace: &Namespace<'_>) -> anyhow::Result<()> {
     const PLACE: &str = "metadata.annotations[release.openchoreo.dev/expected-revision]";
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "warn")?;
     let first = pinned(&shop.jane, "web-1", 0).unwrap();
     let told = pinned(&shop.omar, "web-2", 0);
@@ -123,7 +124,7 @@ fn a_lost_race_says_who_was_first(namespace: &Namespace<'_>) -> anyhow::Result<(
 }
 
 fn the_plugin_may_repeat_a_write_whose_reply_was_lost(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "warn")?;
     let first = pinned(&shop.jane, "web-1", 0).unwrap();
     let again = pinned(&shop.jane, "web-1", 0).unwrap();
@@ -135,7 +136,7 @@ fn the_plugin_may_repeat_a_write_whose_reply_was_lost(namespace: &Namespace<'_>)
 }
 
 fn a_long_history_keeps_within_its_bounds(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "warn")?;
     let mut web = created(&shop.jane, &binding("web", "dev", "web-1"));
     // The controller's word that revision 3 was the last that was healthy.

@@ -8,6 +8,7 @@ use super::objects::{Shop, binding, component, component_release, created, with}
 use super::person::{accepts, refused, rejects, until_accepted, until_refused};
 
 trials! {
+    admission:
     a_binding_is_judged_by_every_rule,
     owner_and_environment_cannot_be_changed,
     a_release_of_another_component_cannot_be_pinned,
@@ -17,7 +18,7 @@ trials! {
 
 fn a_binding_is_judged_by_every_rule(namespace: &Namespace<'_>) -> anyhow::Result<()> {
     type Case = (&'static str, fn(&mut Value), &'static [(&'static str, &'static str)]);
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "warn")?;
     let good = binding("web", "dev", "web-1");
     accepts(&shop.jane, &good);
@@ -73,7 +74,7 @@ fn a_binding_is_judged_by_every_rule(namespace: &Namespace<'_>) -> anyhow::Resul
 }
 
 fn owner_and_environment_cannot_be_changed(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "warn")?;
     let web = created(&shop.jane, &binding("web", "dev", "web-1"));
     refused(
@@ -90,7 +91,7 @@ fn owner_and_environment_cannot_be_changed(namespace: &Namespace<'_>) -> anyhow:
 }
 
 fn a_release_of_another_component_cannot_be_pinned(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "warn")?;
     let web = created(&shop.jane, &binding("web", "dev", "web-1"));
     let told = shop.jane.merge(&web, &json!({ "spec": { "releaseName": "api-1" } }));
@@ -101,7 +102,7 @@ fn a_release_of_another_component_cannot_be_pinned(namespace: &Namespace<'_>) ->
 
 /// GitOps applies in any order. A release made a moment ago is known all the same: the webhook looks it up.
 fn what_does_not_exist_is_a_warning(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::people(namespace)?;
     let create = |object: &Value| shop.jane.kubectl_on(&["create", "-f", "-"], object);
     assert_eq!(
@@ -124,7 +125,7 @@ fn what_does_not_exist_is_a_warning(namespace: &Namespace<'_>) -> anyhow::Result
 
 /// `we` in `b-dev` and `we-b` in `dev` have the same plain name.
 fn the_hashed_name_is_for_pairs_whose_plain_one_is_taken(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::people(namespace)?;
     let plain = binding("we-b", "dev", "we-b-1");
     let hashed = names::binding_name_hashed("we-b", "dev");

@@ -9,6 +9,7 @@ use super::objects::{Shop, annotated, annotation, binding, component_release, cr
 use super::person::{accepts, causes, refused, rejects, until_accepted, until_refused};
 
 trials! {
+    admission:
     a_component_release_is_judged_by_every_rule,
     the_whole_of_it_is_immutable,
     a_version_is_one_release,
@@ -25,7 +26,7 @@ fn resources(release: &mut Value) -> &mut Value {
 
 fn a_component_release_is_judged_by_every_rule(namespace: &Namespace<'_>) -> anyhow::Result<()> {
     type Case = (&'static str, fn(&mut Value), &'static [(&'static str, &'static str)]);
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "warn")?;
     let good = component_release("web", "web-3", "3.0");
     accepts(&shop.jane, &good);
@@ -90,7 +91,7 @@ fn resource(id: &str, version: &str, kind: &str) -> Value {
 }
 
 fn the_whole_of_it_is_immutable(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "warn")?;
     let web = shop.jane.get(&component_release("web", "web-1", "1.0")).expect("it is there");
     assert_eq!(annotation(&web, names::CHANGED_BY), Some("jane"));
@@ -113,7 +114,7 @@ fn the_whole_of_it_is_immutable(namespace: &Namespace<'_>) -> anyhow::Result<()>
 }
 
 fn a_version_is_one_release(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "warn")?;
     let again = component_release("web", "web-3", "1.0");
     let taken = [("metadata.annotations[openchoreo.dev/version]", "VersionTaken")];
@@ -124,7 +125,7 @@ fn a_version_is_one_release(namespace: &Namespace<'_>) -> anyhow::Result<()> {
 }
 
 fn a_name_made_from_the_content_must_fit_it(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "warn")?;
     let release = component_release("web", "web-3", "3.0");
     let right = snapshot::release_name("web", &release["spec"]);
@@ -140,7 +141,7 @@ fn a_name_made_from_the_content_must_fit_it(namespace: &Namespace<'_>) -> anyhow
 }
 
 fn a_secret_goes_in_where_an_environment_takes_it(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "warn")?;
     let with_secret = with(&component_release("web", "web-3", "3.0"), |r| {
         resources(r)[0] = resource("secret", "v1", "Secret");

@@ -9,13 +9,14 @@ use super::objects::{Shop, annotated, component, created, object, pipeline, proj
 use super::person::{accepts, refused, refused_by_the_server, rejects};
 
 trials! {
+    admission:
     a_pipeline_is_judged_by_every_rule,
     the_platforms_kinds_are_the_platforms,
     what_cannot_be_changed_is_refused,
 }
 
 fn a_pipeline_is_judged_by_every_rule(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let pat = Shop::people(namespace)?.pat;
     accepts(&pat, &pipeline("warn", &[("dev", &["staging"]), ("staging", &["production"])]));
     accepts(&pat, &pipeline("enforce", &[("dev", &[])]));
@@ -49,7 +50,7 @@ fn a_pipeline_is_judged_by_every_rule(namespace: &Namespace<'_>) -> anyhow::Resu
 }
 
 fn the_platforms_kinds_are_the_platforms(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "warn")?;
     let pipeline = shop.jane.get(&pipeline("warn", &[])).expect("a developer may look");
     let told = shop.jane.replace(&annotated(&pipeline, &[(names::ENFORCEMENT, "warn")]));
@@ -60,7 +61,7 @@ fn the_platforms_kinds_are_the_platforms(namespace: &Namespace<'_>) -> anyhow::R
 }
 
 fn what_cannot_be_changed_is_refused(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "warn")?;
     rejects(&shop.pat, &object(Kind::Project, "other", json!({})), &[("spec.deploymentPipelineRef.name", "Required")]);
     let moved = shop

@@ -9,12 +9,14 @@ use super::objects::{Shop, binding, created, object, owned_release, release, wit
 use super::person::{accepts, refused, refused_by_the_server, rejects, until_refused};
 
 trials! {
+    admission:
     a_release_is_judged_by_every_rule,
     what_the_api_server_reads_before_the_webhook_is_refused_in_its_words,
     what_is_absent_gets_its_default,
     kubectl_prints_every_fault,
     owner_and_environment_cannot_be_changed,
     a_release_of_a_binding_is_the_controllers,
+    a_rendered_release_is_of_its_bindings_component_and_environment,
     a_release_by_hand_does_not_stand_beside_a_binding_nor_go_past_an_enforcing_pipeline,
     a_very_large_release_is_refused_with_what_is_large_in_it,
 }
@@ -23,7 +25,7 @@ type Change = fn(&mut Value);
 type Case = (&'static str, Change, &'static [(&'static str, &'static str)]);
 
 fn a_release_is_judged_by_every_rule(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "warn")?;
     accepts(&shop.jane, &release("web-dev"));
     let fine: [(&str, Change); 3] = [
@@ -205,7 +207,7 @@ fn secret(content: &Value) -> Value {
 fn what_the_api_server_reads_before_the_webhook_is_refused_in_its_words(
     namespace: &Namespace<'_>,
 ) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::people(namespace)?;
     type Case = (&'static str, u16, Change, &'static str);
     let cases: &[Case] = &[
@@ -235,7 +237,7 @@ fn what_the_api_server_reads_before_the_webhook_is_refused_in_its_words(
 }
 
 fn what_is_absent_gets_its_default(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "warn")?;
     for (name, interval, progressing, expected) in [
         ("both", None, None, ("5m", "10s")),
@@ -259,7 +261,7 @@ fn what_is_absent_gets_its_default(namespace: &Namespace<'_>) -> anyhow::Result<
 }
 
 fn kubectl_prints_every_fault(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::people(namespace)?;
     let broken = with(&release("web-dev"), |r| {
         r["spec"]["owner"] = json!({});
@@ -281,7 +283,7 @@ fn kubectl_prints_every_fault(namespace: &Namespace<'_>) -> anyhow::Result<()> {
 }
 
 fn owner_and_environment_cannot_be_changed(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "warn")?;
     let web = created(&shop.jane, &release("web-dev"));
     let moved = with(&web, |r| {
@@ -298,7 +300,7 @@ fn owner_and_environment_cannot_be_changed(namespace: &Namespace<'_>) -> anyhow:
 }
 
 fn a_release_of_a_binding_is_the_controllers(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "warn")?;
     let owned = owned_release(&created(&shop.jane, &binding("web", "dev", "web-1")));
     refused(
@@ -320,16 +322,40 @@ fn a_release_of_a_binding_is_the_controllers(namespace: &Namespace<'_>) -> anyho
     assert!(status.message.contains("rendered from ReleaseBinding web-dev"), "{status:?}");
     let freed = with(&owned, |r| r["metadata"]["ownerReferences"] = json!([]));
     refused(&shop.jane.replace(&freed), 403, &[("metadata.ownerReferences", "OwnedRelease")]);
+    for key in [names::RESTARTED_AT, names::RENDERED_FROM] {
+        let field = format!("metadata.annotations[{key}]");
+        let change = json!({ "metadata": { "annotations": { key: "now" } } });
+        refused(&shop.jane.merge(&owned, &change), 403, &[(&field, "OwnedRelease")]);
+    }
     let labelled = with(&owned, |r| r["metadata"]["labels"] = json!({ "a": "b" }));
     assert!(shop.jane.replace(&labelled).is_ok(), "what is not recorded may be changed by anybody");
     assert!(controller.merge(&changed, &json!({ "spec": { "interval": "1m" } })).is_ok());
     Ok(())
 }
 
+/// Also the controller renders for the binding's own component and environment only. The binding is known at once.
+fn a_rendered_release_is_of_its_bindings_component_and_environment(namespace: &Namespace<'_>) -> anyhow::Result<()> {
+    let _installation = fixture::admission()?;
+    let shop = Shop::open(namespace, "warn")?;
+    let controller = shop.controller(namespace)?;
+    let pin = created(&shop.jane, &binding("web", "dev", "web-1"));
+    accepts(&controller, &owned_release(&pin));
+    let other: [Change; 3] = [
+        |r| r["spec"]["environmentName"] = "staging".into(),
+        |r| r["spec"]["owner"]["componentName"] = "api".into(),
+        |r| r["metadata"]["ownerReferences"][0]["name"] = "web-moon".into(),
+    ];
+    for change in other {
+        let told = controller.in_dry_run().create(&with(&owned_release(&pin), change));
+        refused(&told, 403, &[("metadata.ownerReferences", "OwnedRelease")]);
+    }
+    Ok(())
+}
+
 fn a_release_by_hand_does_not_stand_beside_a_binding_nor_go_past_an_enforcing_pipeline(
     namespace: &Namespace<'_>,
 ) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "enforce")?;
     created(&shop.jane, &binding("web", "dev", "web-1"));
     let both = [("spec.environmentName", "BindingExists"), ("spec.environmentName", "DirectRelease")];
@@ -339,7 +365,7 @@ fn a_release_by_hand_does_not_stand_beside_a_binding_nor_go_past_an_enforcing_pi
 }
 
 fn a_very_large_release_is_refused_with_what_is_large_in_it(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "warn")?;
     let large = |size: usize| {
         with(&release("web-dev"), |r| r["spec"]["resources"][1]["object"]["data"] = json!({ "a": "x".repeat(size) }))

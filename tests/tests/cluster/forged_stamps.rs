@@ -11,6 +11,7 @@ use super::objects::{
 use super::person::{Way, causes, until_shown};
 
 trials! {
+    admission:
     a_forged_stamp_does_not_survive_creation,
     a_forged_stamp_does_not_survive_any_change,
     a_stamp_that_an_apply_owned_and_leaves_out_stays,
@@ -36,7 +37,7 @@ fn forged(object: &Value) -> Value {
 }
 
 fn a_forged_stamp_does_not_survive_creation(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::people(namespace)?;
     let ways: [Way; 3] = [
         ("kubectl-create", |person, object| drop(person.kubectl_on(&["create", "-f", "-"], object))),
@@ -52,7 +53,7 @@ fn a_forged_stamp_does_not_survive_creation(namespace: &Namespace<'_>) -> anyhow
 }
 
 fn a_forged_stamp_does_not_survive_any_change(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::people(namespace)?;
     let before = created(&shop.jane.managing_as("tests"), &release("web-dev"));
     let stamp = |object: &Value| names::WEBHOOK_KEYS.map(|key| annotation(object, key).map(str::to_owned));
@@ -113,7 +114,7 @@ fn a_forged_stamp_does_not_survive_any_change(namespace: &Namespace<'_>) -> anyh
 
 /// The API server takes the annotation away before admission, since its only owner gave it up.
 fn a_stamp_that_an_apply_owned_and_leaves_out_stays(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::people(namespace)?;
     let flux = shop.jane.managing_as("flux");
     let owned = flux.apply(&forged(&release("web-dev"))).unwrap();
@@ -131,7 +132,7 @@ fn a_stamp_that_an_apply_owned_and_leaves_out_stays(namespace: &Namespace<'_>) -
 
 /// An object exported with its history, deleted and applied again begins a history of its own.
 fn an_exported_object_is_restored_as_a_change_of_its_own(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::people(namespace)?;
     let one = created(&shop.jane.managing_as("tests"), &release("web-dev"));
     let two = shop.jane.managing_as("tests").merge(&one, &json!({ "spec": { "interval": "7m" } })).unwrap();
@@ -190,7 +191,7 @@ fn policy(namespace: &Namespace<'_>) -> Value {
 
 /// The API server calls the webhook again when something else changed the object after it.
 fn what_another_admission_step_changes_is_part_of_the_record(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::people(namespace)?;
     shop.admin.kubectl_on(&["create", "-f", "-"], &policy(namespace));
     let wanted = annotated(&release("web-dev"), &[("a", "b")]);
@@ -214,7 +215,7 @@ fn by(object: &Value) -> Vec<String> {
 }
 
 fn a_history_is_not_lost_by_a_claim_a_long_reason_or_a_full_object(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::people(namespace)?;
     let direct = created(&shop.jane, &release("web-dev"));
     let owner = json!({ "apiVersion": "v1", "kind": "ReleaseBinding", "name": "x", "uid": "1" });
@@ -236,7 +237,7 @@ fn a_history_is_not_lost_by_a_claim_a_long_reason_or_a_full_object(namespace: &N
 }
 
 fn whoever_cut_a_release_stays_its_author(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "warn")?;
     let cut = created(&shop.jane, &component_release("web", "web-9", "9.0"));
     for key in names::ENVIRONMENT_POLICY.into_iter().chain([names::ENFORCEMENT, names::RESTARTED_AT]) {

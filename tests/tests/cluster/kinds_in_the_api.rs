@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::objects::{Shop, annotation, binding, component_release, created, object, release, with};
 
 trials! {
+    admission:
     every_kind_has_columns_to_look_at,
     fields_select_what_is_listed,
     a_misspelt_field_is_refused,
@@ -16,7 +17,7 @@ trials! {
 }
 
 fn every_kind_has_columns_to_look_at(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "warn")?;
     created(&shop.pat, &object(Kind::DataPlane, "here", json!({})));
     created(&shop.jane, &with(&release("api-dev"), |r| r["spec"]["owner"]["componentName"] = "api".into()));
@@ -52,7 +53,7 @@ fn every_kind_has_columns_to_look_at(namespace: &Namespace<'_>) -> anyhow::Resul
 }
 
 fn fields_select_what_is_listed(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "warn")?;
     for (component, environment) in [("web", "dev"), ("web", "staging"), ("api", "dev")] {
         created(&shop.jane, &binding(component, environment, &format!("{component}-1")));
@@ -79,7 +80,7 @@ fn fields_select_what_is_listed(namespace: &Namespace<'_>) -> anyhow::Result<()>
 }
 
 fn a_misspelt_field_is_refused(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "warn")?;
     type Case = (Kind, fn(&mut Value), &'static str);
     let cases: &[Case] = &[
@@ -102,7 +103,7 @@ fn a_misspelt_field_is_refused(namespace: &Namespace<'_>) -> anyhow::Result<()> 
 }
 
 fn two_managers_do_not_own_half_an_object_each(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "warn")?;
     shop.jane.managing_as("flux").apply(&release("web-dev")).unwrap();
     let other = with(&release("web-dev"), |r| r["spec"]["resources"][0]["object"]["data"] = json!({ "a": "b" }));
@@ -125,7 +126,7 @@ fn two_managers_do_not_own_half_an_object_each(namespace: &Namespace<'_>) -> any
 
 /// Whatever a manifest holds: nothing is pruned, defaulted or turned into something else.
 fn an_object_in_a_release_comes_out_as_it_went_in(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "warn")?;
     let odd = json!({
         "apiVersion": "example.com/v1", "kind": "Odd", "metadata": { "name": "odd", "annotations": { "a": "${b}" } },

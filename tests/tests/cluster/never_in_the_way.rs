@@ -16,6 +16,7 @@ use super::objects::{
 use super::person::{Person, refused, refused_by_the_server, until_accepted, until_refused};
 
 trials! {
+    admission:
     status_is_written_without_a_record,
     many_are_deleted_at_once,
     a_namespace_full_of_releases_is_deleted,
@@ -30,7 +31,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 const FINALIZER: &str = "tests/held";
 
 fn status_is_written_without_a_record(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::people(namespace)?;
     let pin = created(&shop.jane, &binding("web", "dev", "web-1"));
     let written = shop.admin.merge_status(&pin, &json!({ "health": "Healthy", "observedGeneration": 1 })).unwrap();
@@ -81,7 +82,7 @@ fn delete_namespace(namespace: &Namespace<'_>, admin: &Person<'_>, held: &[Value
 }
 
 fn many_are_deleted_at_once(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "warn")?;
     for component in ["web", "api"] {
         created(&shop.jane, &binding(component, "dev", &format!("{component}-1")));
@@ -94,7 +95,7 @@ fn many_are_deleted_at_once(namespace: &Namespace<'_>) -> anyhow::Result<()> {
 }
 
 fn a_namespace_full_of_releases_is_deleted(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "enforce")?;
     delete_namespace(namespace, &shop.admin, &fill(&shop))?;
     assert_eq!(audit::annotations(namespace, "failed-open")?, [], "no call of the webhook failed");
@@ -102,7 +103,7 @@ fn a_namespace_full_of_releases_is_deleted(namespace: &Namespace<'_>) -> anyhow:
 }
 
 fn without_the_webhook_nothing_changes_and_everything_is_deleted(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let installation = fixture::installation_alone()?;
+    let installation = fixture::admission_alone()?;
     let shop = Shop::open(namespace, "warn")?;
     let held = fill(&shop);
     let free = created(&shop.jane, &binding("web", "dev", "web-1"));
@@ -187,7 +188,7 @@ fn unbounded() -> Value {
 }
 
 fn what_a_new_rule_would_refuse_is_not_locked(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let installation = fixture::installation_alone()?;
+    let installation = fixture::admission_alone()?;
     let shop = Shop::open(namespace, "warn")?;
     let away = Away::take(namespace, &shop.jane)?;
     let secret =
@@ -239,7 +240,7 @@ fn what_a_new_rule_would_refuse_is_not_locked(namespace: &Namespace<'_>) -> anyh
 }
 
 fn the_schema_keeps_what_is_immutable_without_the_webhook(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let installation = fixture::installation_alone()?;
+    let installation = fixture::admission_alone()?;
     let shop = Shop::open(namespace, "warn")?;
     let placed = object(Kind::Environment, "placed", json!({ "dataPlaneRef": { "name": "here" } }));
     for (person, object) in
@@ -294,7 +295,7 @@ fn the_schema_keeps_what_is_immutable_without_the_webhook(namespace: &Namespace<
 
 /// The garbage collector takes the ownerReference off the Release that nobody else may touch.
 fn an_orphaned_release_stays(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "warn")?;
     let controller = shop.controller(namespace)?;
     let pin = created(&shop.jane, &binding("web", "dev", "web-1"));

@@ -36,18 +36,24 @@ impl<'a> Shop<'a> {
     /// The project with its environments, its pipeline in this mode, its components and a few releases of them.
     pub(crate) fn open(namespace: &'a Namespace<'a>, enforcement: &str) -> anyhow::Result<Self> {
         let shop = Self::people(namespace)?;
-        for environment in ["dev", "staging", "production"] {
-            created(&shop.pat, &object(Kind::Environment, environment, json!({})));
+        shop.furnish(enforcement, &[]);
+        Ok(shop)
+    }
+
+    /// The project, with these policies on `dev` by their short keys.
+    pub(crate) fn furnish(&self, enforcement: &str, dev: &[(&str, &str)]) {
+        created(&self.pat, &environment("dev", dev));
+        for name in ["staging", "production"] {
+            created(&self.pat, &environment(name, &[]));
         }
-        created(&shop.pat, &pipeline(enforcement, &[("dev", &["staging"]), ("staging", &["production"])]));
-        created(&shop.pat, &project());
+        created(&self.pat, &pipeline(enforcement, &[("dev", &["staging"]), ("staging", &["production"])]));
+        created(&self.pat, &project());
         for name in ["web", "api"] {
-            created(&shop.jane, &component(name));
+            created(&self.jane, &component(name));
         }
         for (component, name, version) in [("web", "web-1", "1.0"), ("web", "web-2", "2.0"), ("api", "api-1", "1.0")] {
-            created(&shop.jane, &component_release(component, name, version));
+            created(&self.jane, &component_release(component, name, version));
         }
-        Ok(shop)
     }
 }
 
@@ -62,6 +68,8 @@ impl<'a> Shop<'a> {
 /// A Release as the controller renders it from a binding that exists.
 pub(crate) fn owned_release(binding: &Value) -> Value {
     with(&release(name(binding)), |release| {
+        release["spec"]["owner"] = binding["spec"]["owner"].clone();
+        release["spec"]["environmentName"] = binding["spec"]["environment"].clone();
         release["metadata"]["ownerReferences"] = json!([{
             "apiVersion": names::API_VERSION, "kind": "ReleaseBinding", "controller": true, "blockOwnerDeletion": true,
             "name": name(binding), "uid": binding["metadata"]["uid"],
@@ -134,6 +142,13 @@ pub(crate) fn binding(component: &str, environment: &str, release: &str) -> Valu
     )
 }
 
+/// An environment with these policy annotations, by their short keys.
+pub(crate) fn environment(name: &str, policy: &[(&str, &str)]) -> Value {
+    let policy: Vec<_> = policy.iter().map(|(key, value)| (format!("release.openchoreo.dev/{key}"), *value)).collect();
+    let policy: Vec<_> = policy.iter().map(|(key, value)| (key.as_str(), *value)).collect();
+    annotated(&object(Kind::Environment, name, json!({})), &policy)
+}
+
 /// A Release as somebody writes it by hand.
 pub(crate) fn release(name: &str) -> Value {
     let embedded =
@@ -181,6 +196,26 @@ pub(crate) fn bare(object: &Value) -> Value {
 pub(crate) fn kind(object: &Value) -> Kind {
     let kind = object["kind"].as_str().and_then(Kind::parse);
     kind.unwrap_or_else(|| panic!("the tests write objects of our kinds only: {object}"))
+}
+
+/// How the API's paths name an object's kind.
+pub(crate) fn plural(object: &Value) -> String {
+    let kind = object["kind"].as_str().unwrap_or_default();
+    if let Some(ours) = Kind::parse(kind).filter(|_| object["apiVersion"] == names::API_VERSION) {
+        return ours.plural().to_owned();
+    }
+    let kind = kind.to_ascii_lowercase();
+    match kind.strip_suffix('y') {
+        Some(stem) => format!("{stem}ies"),
+        None if kind.ends_with('s') => format!("{kind}es"),
+        None => format!("{kind}s"),
+    }
+}
+
+/// Of the kinds that the tests write.
+pub(crate) fn is_cluster_scoped(object: &Value) -> bool {
+    const KINDS: [&str; 5] = ["Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "Beacon"];
+    object["kind"].as_str().is_some_and(|kind| KINDS.contains(&kind))
 }
 
 pub(crate) fn name(object: &Value) -> &str {

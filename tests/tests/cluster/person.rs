@@ -7,8 +7,6 @@ use anyhow::Context;
 use http::{Method, Request};
 use kube::core::Status;
 use kube::{Client, Error};
-use release_shared::kinds::Kind;
-use release_shared::names;
 use release_tests::controlplane::client;
 use release_tests::{Cli, Namespace, Outcome, block_on, wait};
 use serde_json::{Value, json};
@@ -22,7 +20,7 @@ pub(crate) type Told = Result<Value, Box<Status>>;
 pub(crate) type Way = (&'static str, fn(&Person<'_>, &Value));
 
 /// Until the API server knows a role that was just given.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A user of one namespace.
 #[derive(Clone)]
@@ -38,8 +36,8 @@ impl<'a> Person<'a> {
     pub(crate) fn with_role(namespace: &'a Namespace<'a>, name: &str, role: &str) -> anyhow::Result<Self> {
         let person = Self::of(namespace, namespace.user(name, &[role])?)?;
         wait::until("a new role is known to the API server", LIMIT, || {
-            let refused = person.call(Method::GET, &person.path(Kind::Release, ""), "", &Value::Null).is_err();
-            Ok((!refused).then_some(()))
+            let releases = person.collection(&objects::release("any"));
+            Ok(person.call(Method::GET, &releases, "", &Value::Null).ok().map(drop))
         })?;
         Ok(person)
     }
@@ -90,7 +88,7 @@ impl<'a> Person<'a> {
     }
 
     pub(crate) fn create(&self, object: &Value) -> Told {
-        self.call(Method::POST, &self.path(objects::kind(object), ""), "application/json", object)
+        self.call(Method::POST, &self.collection(object), "application/json", object)
     }
 
     /// PUT: the object as a whole.
@@ -116,6 +114,11 @@ impl<'a> Person<'a> {
         self.call(Method::PATCH, &path, "application/merge-patch+json", &json!({ "status": status }))
     }
 
+    /// A merge patch of another subresource than the status.
+    pub(crate) fn merge_part(&self, object: &Value, part: &str, patch: &Value) -> Told {
+        self.call(Method::PATCH, &format!("{}/{part}", self.place(object)), "application/merge-patch+json", patch)
+    }
+
     /// PUT to the subresource, of the object as a whole.
     pub(crate) fn replace_status(&self, object: &Value) -> Told {
         self.call(Method::PUT, &format!("{}/status", self.place(object)), "application/json", object)
@@ -130,12 +133,19 @@ impl<'a> Person<'a> {
     }
 
     fn place(&self, object: &Value) -> String {
-        self.path(objects::kind(object), objects::name(object))
+        format!("{}/{}", self.collection(object), objects::name(object))
     }
 
-    fn path(&self, kind: Kind, name: &str) -> String {
-        let collection = format!("/apis/{}/namespaces/{}/{}", names::API_VERSION, self.namespace.name(), kind.plural());
-        if name.is_empty() { collection } else { format!("{collection}/{name}") }
+    /// Where the objects of its kind are: in the namespace that it names, else in the test's own.
+    fn collection(&self, object: &Value) -> String {
+        let version = object["apiVersion"].as_str().unwrap_or_default();
+        let root = if version.contains('/') { "/apis" } else { "/api" };
+        let plural = objects::plural(object);
+        if objects::is_cluster_scoped(object) {
+            return format!("{root}/{version}/{plural}");
+        }
+        let namespace = object["metadata"]["namespace"].as_str().unwrap_or(self.namespace.name());
+        format!("{root}/{version}/namespaces/{namespace}/{plural}")
     }
 
     fn call(&self, method: Method, path: &str, content_type: &str, body: &Value) -> Told {

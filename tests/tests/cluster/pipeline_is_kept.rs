@@ -12,6 +12,7 @@ use super::objects::{
 use super::person::{refused, until_refused, until_shown};
 
 trials! {
+    admission:
     in_mode_warn_a_release_goes_anywhere_with_a_warning,
     in_mode_enforce_a_release_goes_where_it_has_run_before,
     a_healthy_run_counts_at_once,
@@ -22,7 +23,7 @@ trials! {
 const NOT_PROMOTED: [(&str, &str); 1] = [("spec.releaseName", "NotPromoted")];
 
 fn in_mode_warn_a_release_goes_anywhere_with_a_warning(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "warn")?;
     until_shown(
         "the webhook has seen the pipeline",
@@ -41,7 +42,7 @@ fn in_mode_warn_a_release_goes_anywhere_with_a_warning(namespace: &Namespace<'_>
 }
 
 fn in_mode_enforce_a_release_goes_where_it_has_run_before(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "enforce")?;
     let production = binding("web", "production", "web-1");
     let ask = || shop.jane.in_dry_run().create(&production);
@@ -77,7 +78,7 @@ fn in_mode_enforce_a_release_goes_where_it_has_run_before(namespace: &Namespace<
 /// The status write and the promotion follow each other at once, twenty times: what the webhook's cache does not have
 /// yet, it asks the API server for.
 fn a_healthy_run_counts_at_once(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "enforce")?;
     let production = binding("web", "production", "web-1");
     let ask = || shop.jane.in_dry_run().create(&production);
@@ -98,7 +99,7 @@ fn a_healthy_run_counts_at_once(namespace: &Namespace<'_>) -> anyhow::Result<()>
 }
 
 fn who_changes_the_mode_is_recorded(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "warn")?;
     let mode = |mode: &str| json!({ "metadata": { "annotations": { names::ENFORCEMENT: mode } } });
     let main = shop.admin.managing_as("tests").merge(&pipeline("warn", &[]), &mode("enforce")).unwrap();
@@ -116,7 +117,7 @@ fn who_changes_the_mode_is_recorded(namespace: &Namespace<'_>) -> anyhow::Result
 
 /// The rule looks at a pin when it is set, not each time that something else of the binding changes.
 fn what_is_pinned_stays_pinned(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "warn")?;
     let production = created(&shop.jane, &binding("web", "production", "web-1"));
     let main = shop.pat.get(&pipeline("warn", &[])).unwrap();

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::cluster::project::{LIFT, MANIFESTS, Project, repository};
 
 trials! {
+    admission:
     the_whole_example_is_released_and_its_scripts_survive,
     the_same_again_writes_nothing,
     files_folders_and_kustomizations_are_the_same,
@@ -27,7 +28,7 @@ trials! {
 }
 
 fn the_whole_example_is_released_and_its_scripts_survive(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installed = fixture::installation()?;
+    let _installed = fixture::admission()?;
     let project = Project::open(namespace)?;
     let line = format!("create shop -f {} --version v1.4.0", repository("examples/shop"));
     project.dana(&line).run().expect_code(0).expect_stdout("is pinned in dev as revision 1, by dana@acme.example");
@@ -45,7 +46,7 @@ fn the_whole_example_is_released_and_its_scripts_survive(namespace: &Namespace<'
 }
 
 fn the_same_again_writes_nothing(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installed = fixture::installation()?;
+    let _installed = fixture::admission()?;
     let project = Project::open(namespace)?;
     project.release();
     let all =
@@ -60,7 +61,7 @@ fn the_same_again_writes_nothing(namespace: &Namespace<'_>) -> anyhow::Result<()
 }
 
 fn files_folders_and_kustomizations_are_the_same(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installed = fixture::installation()?;
+    let _installed = fixture::admission()?;
     let project = Project::open(namespace)?;
     project.dana("create web -f -").stdin(MANIFESTS).run().expect_code(0);
     let folder = tempfile::tempdir()?;
@@ -77,7 +78,7 @@ fn files_folders_and_kustomizations_are_the_same(namespace: &Namespace<'_>) -> a
 }
 
 fn manifests_are_read_from_the_web(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installed = fixture::installation()?;
+    let _installed = fixture::admission()?;
     let project = Project::open(namespace)?;
     let server = TcpListener::bind("127.0.0.1:0")?;
     let base = format!("http://{}", server.local_addr()?);
@@ -102,7 +103,7 @@ fn answer(mut client: TcpStream) -> std::io::Result<()> {
 }
 
 fn formats_for_scripts(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installed = fixture::installation()?;
+    let _installed = fixture::admission()?;
     let project = Project::open(namespace)?;
     let written: Value = project.dana("create web -f - -o json").stdin(MANIFESTS).run().expect_code(0).json();
     let kinds: Vec<_> = written["items"].as_array().into_iter().flatten().map(|item| item["kind"].clone()).collect();
@@ -118,7 +119,7 @@ fn formats_for_scripts(namespace: &Namespace<'_>) -> anyhow::Result<()> {
 }
 
 fn a_dry_run_leaves_nothing(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installed = fixture::installation()?;
+    let _installed = fixture::admission()?;
     let project = Project::open(namespace)?;
     for (flag, said) in [("--dry-run=client", "created (dry run)"), ("--dry-run=server", "created (server dry run)")] {
         let told =
@@ -144,7 +145,7 @@ fn nothing_is_there(project: &Project<'_>) {
 
 /// Somebody who may write components and releases, but no pins.
 fn a_refusal_leaves_nothing(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installed = fixture::installation()?;
+    let _installed = fixture::admission()?;
     let project = Project::open(namespace)?;
     let rules = ["--verb=create,get,list", "--resource=components.openchoreo.dev,componentreleases.openchoreo.dev"];
     namespace.kubectl(["create", "role", "cutter"]).args(rules).run().expect_code(0);
@@ -160,7 +161,7 @@ fn a_refusal_leaves_nothing(namespace: &Namespace<'_>) -> anyhow::Result<()> {
 }
 
 fn known_content_has_one_version_and_a_version_one_content(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installed = fixture::installation()?;
+    let _installed = fixture::admission()?;
     let project = Project::open(namespace)?;
     project.release();
     let again =
@@ -173,7 +174,7 @@ fn known_content_has_one_version_and_a_version_one_content(namespace: &Namespace
 }
 
 fn a_project_is_needed_where_there_are_several(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installed = fixture::installation()?;
+    let _installed = fixture::admission()?;
     let project = Project::open(namespace)?;
     project.petra("init books --environments dev").run().expect_code(0);
     let unclear = project.dana("create web -f -").stdin(MANIFESTS).run().expect_code(1);
@@ -186,7 +187,7 @@ fn a_project_is_needed_where_there_are_several(namespace: &Namespace<'_>) -> any
 }
 
 fn manifests_that_cannot_be_released(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installed = fixture::installation()?;
+    let _installed = fixture::admission()?;
     let project = Project::open(namespace)?;
     let refused = |line: &str, manifests: &str, code: i32, why: &str| {
         project.dana(line).stdin(manifests).run().expect_code(code).expect_stderr(why);
@@ -213,7 +214,7 @@ fn manifests_that_cannot_be_released(namespace: &Namespace<'_>) -> anyhow::Resul
 }
 
 fn an_init_by_somebody_without_the_right_names_the_verb(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installed = fixture::installation()?;
+    let _installed = fixture::admission()?;
     let project = Project::open(namespace)?;
     project
         .dana("init other --environments elsewhere")
@@ -229,7 +230,7 @@ fn an_init_by_somebody_without_the_right_names_the_verb(namespace: &Namespace<'_
 }
 
 fn an_init_changes_nothing_that_is_somebody_elses(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installed = fixture::installation()?;
+    let _installed = fixture::admission()?;
     let project = Project::open(namespace)?;
     let init = |line: &str| project.petra(&format!("init {line}")).run();
     init("books --environments dev,live --production live")
@@ -252,7 +253,7 @@ fn an_init_changes_nothing_that_is_somebody_elses(namespace: &Namespace<'_>) -> 
 }
 
 fn two_first_releases_at_once_are_one(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installed = fixture::installation()?;
+    let _installed = fixture::admission()?;
     let project = Project::open(namespace)?;
     let create = || project.dana("create web -f -").stdin(MANIFESTS).run();
     let outcomes: Vec<_> = thread::scope(|scope| {

@@ -9,6 +9,7 @@ use crate::cluster::never_in_the_way::Away;
 use crate::cluster::project::{LIFT, MANIFESTS, Project};
 
 trials! {
+    admission:
     the_step_and_the_values_are_checked_before_anything_is_sent,
     the_targets_own_values_stay_unless_reset,
     what_a_person_set_by_hand_is_taken_over_and_that_is_said,
@@ -20,7 +21,7 @@ trials! {
 }
 
 fn the_step_and_the_values_are_checked_before_anything_is_sent(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installed = fixture::installation()?;
+    let _installed = fixture::admission()?;
     let project = Project::open(namespace)?;
     let refused = |line: &str, code: i32, why: &str| {
         project.dana(line).run().expect_code(code).expect_stderr(why);
@@ -48,7 +49,7 @@ fn the_step_and_the_values_are_checked_before_anything_is_sent(namespace: &Names
 }
 
 fn the_targets_own_values_stay_unless_reset(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installed = fixture::installation()?;
+    let _installed = fixture::admission()?;
     let project = Project::open(namespace)?;
     project.release();
     project.dana("promote web --to staging --config replicas=3").run().expect_code(0);
@@ -66,7 +67,7 @@ fn the_targets_own_values_stay_unless_reset(namespace: &Namespace<'_>) -> anyhow
 }
 
 fn what_a_person_set_by_hand_is_taken_over_and_that_is_said(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installed = fixture::installation()?;
+    let _installed = fixture::admission()?;
     let project = Project::open(namespace)?;
     project.release();
     project.dana("promote web --to staging --config replicas=3").run().expect_code(0);
@@ -86,7 +87,7 @@ fn what_a_person_set_by_hand_is_taken_over_and_that_is_said(namespace: &Namespac
 }
 
 fn what_a_controller_owns_stays_its_own(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installed = fixture::installation()?;
+    let _installed = fixture::admission()?;
     let project = Project::open(namespace)?;
     project.release();
     let binding: Value = project.dana_kubectl("get releasebinding web-dev -o json").run().expect_code(0).json();
@@ -105,7 +106,7 @@ fn what_a_controller_owns_stays_its_own(namespace: &Namespace<'_>) -> anyhow::Re
 }
 
 fn nobody_speaks_with_words_that_somebody_else_left_there(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installed = fixture::installation()?;
+    let _installed = fixture::admission()?;
     let project = Project::open(namespace)?;
     project.release();
     project.dana("promote web --to staging --reason tested").run().expect_code(0);
@@ -127,7 +128,7 @@ fn nobody_speaks_with_words_that_somebody_else_left_there(namespace: &Namespace<
 
 /// Whoever loses is told who was first; nothing is lost and nothing is recorded twice.
 fn of_many_at_once_each_revision_has_one_author(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installed = fixture::installation()?;
+    let _installed = fixture::admission()?;
     let project = Project::open(namespace)?;
     project.release();
     project.dana("promote web --to staging --config replicas=1").run().expect_code(0);
@@ -152,7 +153,7 @@ fn of_many_at_once_each_revision_has_one_author(namespace: &Namespace<'_>) -> an
 }
 
 fn a_diff_asks_before_it_goes_on(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installed = fixture::installation()?;
+    let _installed = fixture::admission()?;
     let project = Project::open(namespace)?;
     project.release();
     project
@@ -172,7 +173,7 @@ fn a_diff_asks_before_it_goes_on(namespace: &Namespace<'_>) -> anyhow::Result<()
 }
 
 fn without_the_webhook_it_works_and_says_that_nothing_is_recorded(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installed = fixture::installation_alone()?;
+    let _installed = fixture::admission_alone()?;
     let project = Project::open(namespace)?;
     let dana = project.person()?;
     let away = Away::take(namespace, &dana)?;

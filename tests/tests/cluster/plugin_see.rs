@@ -3,15 +3,22 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use release_shared::names;
 use release_tests::{Namespace, fixture, trials, wait};
 use serde_json::{Value, json};
 
+use super::objects::{release, with};
+use super::plugin_controller::Controller;
 use crate::cluster::project::{MANIFESTS, Project, repository};
 
 trials! {
-    one_call_is_enough_for_what_is_asked_most,
+    admission:
+    one_call_a_kind_is_enough_for_what_is_asked_most,
     the_history_is_filtered_and_printed,
     a_list_says_what_is_pinned_where,
+    a_list_picks_problems_and_counts,
+    a_status_shows_objects_and_what_is_wrong,
+    a_release_by_hand_is_shown,
     a_reader_needs_no_more_than_the_viewers_role,
     a_closed_pipe_is_no_error,
     lint_needs_no_cluster,
@@ -22,13 +29,19 @@ trials! {
 /// Until the API server has written its audit log.
 const LIMIT: Duration = Duration::from_secs(20);
 
-fn one_call_is_enough_for_what_is_asked_most(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installed = fixture::installation()?;
+fn one_call_a_kind_is_enough_for_what_is_asked_most(namespace: &Namespace<'_>) -> anyhow::Result<()> {
+    let _installed = fixture::admission()?;
     let project = Project::open(namespace)?;
     project.release();
-    for (number, line) in
-        ["list", "history web", "history web dev", "history --all", "status web"].into_iter().enumerate()
-    {
+    let lines = [
+        ("list", 2),
+        ("history web", 1),
+        ("history web dev", 1),
+        ("history --all", 1),
+        ("status web", 2),
+        ("status web dev", 2),
+    ];
+    for (number, (line, expected)) in lines.into_iter().enumerate() {
         let name = format!("reader-{number}@{}.example", namespace.name());
         let reader = namespace.user(&name, &["release-viewer"])?;
         wait::until("the reader has their role", LIMIT, || {
@@ -40,9 +53,9 @@ fn one_call_is_enough_for_what_is_asked_most(namespace: &Namespace<'_>) -> anyho
         let log = namespace.control_plane().audit_log();
         let calls = wait::until("the call is in the audit log", LIMIT, || {
             let calls = calls(&std::fs::read_to_string(&log).context("reading the audit log")?, &name);
-            Ok((!calls.is_empty()).then_some(calls))
+            Ok((calls.len() >= expected).then_some(calls))
         })?;
-        assert_eq!(calls.len(), 1, "{line}: {calls:?}");
+        assert_eq!(calls.len(), expected, "{line}: {calls:?}");
     }
     Ok(())
 }
@@ -57,7 +70,7 @@ fn calls(log: &str, user: &str) -> Vec<String> {
 }
 
 fn the_history_is_filtered_and_printed(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installed = fixture::installation()?;
+    let _installed = fixture::admission()?;
     let project = Project::open(namespace)?;
     project.release();
     project.dana("promote web --to staging --reason tested --link https://tickets.example/7").run().expect_code(0);
@@ -88,7 +101,7 @@ fn the_history_is_filtered_and_printed(namespace: &Namespace<'_>) -> anyhow::Res
 }
 
 fn a_list_says_what_is_pinned_where(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installed = fixture::installation()?;
+    let _installed = fixture::admission()?;
     let project = Project::open(namespace)?;
     project.dana("list").run().expect_code(0).expect_stderr("Nothing is pinned in namespace");
     project.release();
@@ -110,8 +123,103 @@ fn a_list_says_what_is_pinned_where(namespace: &Namespace<'_>) -> anyhow::Result
     Ok(())
 }
 
+fn a_list_picks_problems_and_counts(namespace: &Namespace<'_>) -> anyhow::Result<()> {
+    let _installed = fixture::admission()?;
+    let project = Project::open(namespace)?;
+    let controller = Controller::open(namespace)?;
+    project.release();
+    project.dana("promote web --to staging").run().expect_code(0);
+    project.dana("promote web --to production").run().expect_code(0);
+    controller.tells("web-dev", &[(1, "Healthy", None)]);
+    controller.tells("web-staging", &[(1, "Degraded", Some("deployment: crash"))]);
+    project.dana("undeploy web production").run().expect_code(0);
+    let problems = project.dana("list --problems").run().expect_code(0);
+    let lines: Vec<_> = problems.stdout().lines().collect();
+    assert!(lines.len() == 2 && lines[0].ends_with("CAUSE"), "{problems}");
+    assert!(lines[1].contains("staging") && lines[1].ends_with("deployment: crash"), "{problems}");
+    let summary: Value = project.dana("list --summary -o json").run().expect_code(0).json();
+    assert_eq!(summary["health"], json!({ "Degraded": 1, "Healthy": 1, "Undeployed": 1 }));
+    let versions = json!([{ "namespace": namespace.name(), "component": "web", "version": "v1", "count": 3 }]);
+    assert_eq!((&summary["count"], &summary["versions"]), (&json!(3), &versions));
+    controller.tells("web-staging", &[(1, "Healthy", None)]);
+    project.dana("list --problems").run().expect_code(0).expect_stderr("Nothing that is not healthy is pinned");
+    Ok(())
+}
+
+fn a_status_shows_objects_and_what_is_wrong(namespace: &Namespace<'_>) -> anyhow::Result<()> {
+    let _installed = fixture::admission()?;
+    let project = Project::open(namespace)?;
+    let controller = Controller::open(namespace)?;
+    project.release();
+    let now = "2026-01-02T12:00:00Z";
+    let deployment = json!({
+        "id": "deployment", "group": "apps", "version": "v1", "kind": "Deployment", "namespace": "shop-dev", "name": "web",
+        "healthStatus": "Degraded", "cause": "the image cannot be pulled", "lastObservedTime": now,
+        "status": { "replicas": 2 },
+    });
+    let failed = json!([{
+        "type": "ResourcesApplied", "status": "False", "reason": "ApplyFailed", "message": "service: quota",
+        "lastTransitionTime": now,
+    }]);
+    let status = json!({ "health": "Degraded", "resources": [deployment], "conditions": failed });
+    controller.renders(&controller.binding("web-dev"), &status);
+    controller.tells("web-dev", &[(1, "Degraded", Some("deployment: the image cannot be pulled"))]);
+    let names = ["openchoreo.dev/display-name=Web shop", "openchoreo.dev/description=sells books"];
+    project.dana_kubectl("annotate releasebinding web-dev").args(names).run().expect_code(0);
+    let told = project.dana("status web").run().expect_code(0);
+    told.expect_stdout("dev: Web shop, sells books\n")
+        .expect_stdout("dev: deployment: the image cannot be pulled\n")
+        .expect_stdout("dev: not everything is applied: service: quota\n")
+        .expect_stdout("dev           Deployment   shop-dev/web   Degraded   the image cannot be pulled\n");
+    let item = &project.dana("status web dev -o json").run().expect_code(0).json::<Value>()["items"][0];
+    assert_eq!(item["objects"][0]["health"], "Degraded");
+    assert_eq!(item["objects"][0]["status"], Value::Null, "a live status is long and nobody asked for it");
+    assert_eq!((&item["displayName"], &item["kind"]), (&json!("Web shop"), &json!("ReleaseBinding")));
+    let history = project.dana("history web dev").run().expect_code(0);
+    history.expect_stdout("Degraded: deployment: the image cannot be pulled");
+    project.dana("list -o wide").run().expect_code(0).expect_stdout("Web shop");
+    Ok(())
+}
+
+fn a_release_by_hand_is_shown(namespace: &Namespace<'_>) -> anyhow::Result<()> {
+    let _installed = fixture::admission()?;
+    let project = Project::open(namespace)?;
+    let controller = Controller::open(namespace)?;
+    project.release();
+    let by_hand = with(&release("by-hand"), |release| {
+        release["spec"]["environmentName"] = "production".into();
+        release["metadata"]["annotations"] =
+            json!({ names::DISPLAY_NAME: "Customers", names::DESCRIPTION: "who they are" });
+    });
+    let by_hand = project.person()?.create(&by_hand).unwrap();
+    // What is rendered from a binding is shown with its binding.
+    controller.renders(&controller.binding("web-dev"), &json!({ "health": "Healthy" }));
+    let told = project.dana("list").run().expect_code(0);
+    assert_eq!(told.stdout().lines().count(), 3, "{told}");
+    told.expect_stdout("web         production    release/by-hand   Unknown");
+    project.dana("list -o name").run().expect_code(0).expect_stdout("release.openchoreo.dev/by-hand\n");
+    project.dana("list -o wide").run().expect_code(0).expect_stdout("Customers      who they are");
+    let list: Value = project.dana("list -o json --project shop").run().expect_code(0).json();
+    let item = &list["items"][1];
+    let found = ["kind", "name", "displayName", "description", "by"].map(|key| item[key].clone());
+    assert_eq!(found, ["Release", "by-hand", "Customers", "who they are", "dana@acme.example"]);
+
+    project.dana("status web").run().expect_code(0).expect_stdout("release/by-hand: Customers, who they are");
+    let waiting = project.dana("status release/by-hand -w --timeout=1s").run().expect_code(5);
+    waiting.expect_stderr("timed out after 1s: release/by-hand: revision 1 waits for a controller");
+    controller.status(&by_hand, &json!({ "observedGeneration": 1, "health": "Degraded", "cause": "no endpoints" }));
+    let told = project.dana("status release/by-hand -w").run().expect_code(6);
+    told.expect_stdout("release/by-hand   Degraded   1")
+        .expect_stderr("error: release/by-hand: revision 1 is Degraded: no endpoints");
+    project.dana("status release/web-dev -o json").run().expect_code(0).expect_stdout("\"health\": \"Healthy\"");
+    project.dana("status release/none").run().expect_code(1).expect_stderr("there is no release/none in namespace");
+    project.dana("status release/by-hand dev").run().expect_code(1).expect_stderr("is one object: leave \"dev\" out");
+    project.dana("status project/shop").run().expect_code(1).expect_stderr("name a component, or release/NAME");
+    Ok(())
+}
+
 fn a_reader_needs_no_more_than_the_viewers_role(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installed = fixture::installation()?;
+    let _installed = fixture::admission()?;
     let project = Project::open(namespace)?;
     project.release();
     let viewer = namespace.user("vera@acme.example", &["release-viewer"])?;
@@ -125,7 +233,7 @@ fn a_reader_needs_no_more_than_the_viewers_role(namespace: &Namespace<'_>) -> an
 }
 
 fn a_closed_pipe_is_no_error(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installed = fixture::installation()?;
+    let _installed = fixture::admission()?;
     let project = Project::open(namespace)?;
     project.release();
     let script = "set -o pipefail; kubectl-release history web -o json | true";

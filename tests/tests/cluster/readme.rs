@@ -15,9 +15,10 @@ fn the_readmes_first_release_is_real(namespace: &Namespace<'_>) -> anyhow::Resul
     let commands = commands(section);
     ensure!(commands.len() == 5, "the README promises five commands and has {}", commands.len());
     for (command, documented) in commands {
-        let shell = namespace.cli("sh").folder(programs::repository()).args(["-c", &command]);
+        let line = format!("exec 2>&1\n{command}");
+        let shell = namespace.cli("sh").folder(programs::repository()).args(["-c", &line]);
         let told = shell.run().expect_code(0);
-        let printed = normal(&format!("{}{}", told.stderr(), told.stdout()));
+        let printed = normal(&as_on_a_terminal(told.stdout()));
         ensure!(
             printed == normal(&documented),
             "README.md is not what is printed\n{told}\nwithout times:\n{printed}\n{}",
@@ -51,6 +52,15 @@ fn commands(section: &str) -> Vec<(String, String)> {
     }
     commands.retain(|(command, _)| command.starts_with("kubectl release"));
     commands
+}
+
+/// Progress is one line that is written anew on a terminal: the last of them is what stays. Elsewhere there is a line a change.
+fn as_on_a_terminal(text: &str) -> String {
+    let place = |line: &str| Some(line.split_once(": revision ")?.0.to_owned());
+    let lines: Vec<_> = text.lines().collect();
+    let next = lines.iter().skip(1).map(|line| place(line)).chain([None]);
+    let stays = lines.iter().zip(next).filter(|(line, next)| place(line).is_none() || place(line) != *next);
+    stays.map(|(line, _)| format!("{line}\n")).collect()
 }
 
 /// Words without line breaks and widths, and without times and ages.

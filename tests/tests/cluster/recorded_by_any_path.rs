@@ -15,6 +15,7 @@ use super::objects::{
 use super::person::{Person, Way};
 
 trials! {
+    admission:
     every_way_to_create_is_recorded,
     every_way_to_change_is_recorded,
     kubectl_edit_is_recorded,
@@ -28,7 +29,7 @@ trials! {
 }
 
 fn every_way_to_create_is_recorded(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::people(namespace)?;
     let ways: [Way; 4] = [
         ("kubectl-create", |person, object| drop(person.kubectl_on(&["create", "-f", "-"], object))),
@@ -45,7 +46,7 @@ fn every_way_to_create_is_recorded(namespace: &Namespace<'_>) -> anyhow::Result<
 }
 
 fn every_way_to_change_is_recorded(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::people(namespace)?;
     const MERGE: &str = r#"{"spec":{"interval":"7m"}}"#;
     const STEPS: &str = r#"[{"op":"replace","path":"/spec/interval","value":"7m"}]"#;
@@ -92,7 +93,7 @@ fn every_way_to_change_is_recorded(namespace: &Namespace<'_>) -> anyhow::Result<
 }
 
 fn kubectl_edit_is_recorded(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::people(namespace)?;
     created(&shop.jane.managing_as("tests"), &release("web-dev"));
     let editor = namespace.control_plane().folder().join(format!("{}-editor", namespace.name()));
@@ -110,7 +111,7 @@ fn kubectl_edit_is_recorded(namespace: &Namespace<'_>) -> anyhow::Result<()> {
 }
 
 fn whoever_is_impersonated_is_the_author(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::people(namespace)?;
     shop.admin.kubectl_on(&["--as=jane", "create", "-f", "-"], &release("web-dev"));
     assert_eq!(authors(&shop.jane.get(&release("web-dev")).unwrap()), [author("jane", "kubectl-create")]);
@@ -118,7 +119,7 @@ fn whoever_is_impersonated_is_the_author(namespace: &Namespace<'_>) -> anyhow::R
 }
 
 fn a_service_account_is_recorded_under_its_own_name(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let name = format!("system:serviceaccount:{}:default", namespace.name());
     Person::with_role(namespace, &name, "release-developer")?;
     let robot = Person::of(namespace, namespace.service_account("default")?)?;
@@ -128,7 +129,7 @@ fn a_service_account_is_recorded_under_its_own_name(namespace: &Namespace<'_>) -
 }
 
 fn a_dry_run_shows_the_record_and_persists_nothing(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::people(namespace)?;
     let dry = ["create", "--dry-run=server", "-o", "json", "-f", "-"];
     let shown: Value = shop.jane.kubectl_on(&dry, &release("web-dev")).json();
@@ -151,7 +152,7 @@ fn a_dry_run_shows_the_record_and_persists_nothing(namespace: &Namespace<'_>) ->
 }
 
 fn metadata_changes_and_empty_writes_steal_no_authorship(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::people(namespace)?;
     let wanted = with(&release("web-dev"), |r| r["spec"]["resources"][0]["object"]["n"] = json!(1));
     let before = created(&shop.jane.managing_as("tests"), &wanted);
@@ -189,7 +190,7 @@ fn metadata_changes_and_empty_writes_steal_no_authorship(namespace: &Namespace<'
 }
 
 fn two_people_who_change_at_once_are_both_recorded(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::people(namespace)?;
     let one = created(&shop.jane.managing_as("tests"), &release("web-dev"));
     // Each of them ten times and never the same value twice. The API server repeats a patch that met another.
@@ -213,7 +214,7 @@ fn two_people_who_change_at_once_are_both_recorded(namespace: &Namespace<'_>) ->
 }
 
 fn a_reason_counts_once(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::people(namespace)?;
     let reasons = |object: &Value| records(object).into_iter().map(|record| record.reason).collect::<Vec<_>>();
     let said = |reason: &str| Some(reason.to_owned());
@@ -239,7 +240,7 @@ fn a_reason_counts_once(namespace: &Namespace<'_>) -> anyhow::Result<()> {
 
 /// Where nobody who may write the object can change it.
 fn the_audit_log_has_the_hash_of_every_record(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::installation()?;
+    let _installation = fixture::admission()?;
     let shop = Shop::people(namespace)?;
     let one = created(&shop.jane, &release("web-dev"));
     let two = shop.omar.merge(&one, &json!({ "spec": { "interval": "7m" } })).unwrap();

@@ -21,6 +21,7 @@ use super::objects::{Shop, release};
 use super::person::{accepts, until_accepted, until_refused};
 
 trials! {
+    admission:
     every_review_gets_a_reply_with_its_uid,
     what_is_no_review_is_told_so,
     readiness_follows_the_trust_of_the_api_server,
@@ -88,7 +89,7 @@ fn review(extra: &str) -> String {
 }
 
 fn every_review_gets_a_reply_with_its_uid(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let installation = fixture::installation()?;
+    let installation = fixture::admission()?;
     let caller = Caller::new(namespace, &installation)?;
     let good = caller.review(review("1"))?;
     assert_eq!(
@@ -125,7 +126,7 @@ fn every_review_gets_a_reply_with_its_uid(namespace: &Namespace<'_>) -> anyhow::
 }
 
 fn what_is_no_review_is_told_so(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let installation = fixture::installation()?;
+    let installation = fixture::admission()?;
     let caller = Caller::new(namespace, &installation)?;
     for (method, path, status) in [
         (Method::GET, "/mutate", StatusCode::METHOD_NOT_ALLOWED),
@@ -184,7 +185,7 @@ fn empty_bundles(namespace: &Namespace<'_>) {
 }
 
 fn readiness_follows_the_trust_of_the_api_server(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let installation = fixture::installation_alone()?;
+    let installation = fixture::admission_alone()?;
     let shop = Shop::people(namespace)?;
     let ready = |expected: u16| {
         wait::until(&format!("/readyz answers {expected}"), LIMIT, || {
@@ -216,7 +217,7 @@ fn readiness_follows_the_trust_of_the_api_server(namespace: &Namespace<'_>) -> a
 
 /// The API server keeps its connections for 90 seconds; none of them holds up the end.
 fn it_stops_at_once_when_all_is_answered(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let installation = fixture::installation_alone()?;
+    let installation = fixture::admission_alone()?;
     let shop = Shop::people(namespace)?;
     accepts(&shop.jane, &release("web-dev"));
     let caller = Caller::new(namespace, &installation)?;
@@ -237,7 +238,7 @@ fn it_stops_at_once_when_all_is_answered(namespace: &Namespace<'_>) -> anyhow::R
 
 /// A second replica, which shares the first one's certificate and is in nobody's way.
 fn a_replica_that_drains_answers_to_the_end(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let installation = fixture::installation()?;
+    let installation = fixture::admission()?;
     let control_plane = namespace.control_plane();
     let free = || TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     let (listen, health) = (free()?, free()?);

@@ -3,15 +3,18 @@
 
 use std::fmt::Write as _;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
+use release_shared::kinds::Kind;
+use release_shared::names;
 use release_tests::{Namespace, fixture, programs, trials};
 use serde_json::{Value, json};
 
-use super::objects::{Shop, binding, component_release, created, release, with};
+use super::objects::{Shop, binding, component_release, created, environment, kind, release, with};
 use super::person::{Person, Told};
 use super::project::MANIFESTS;
 
-trials! { every_answer_is_the_documented_one }
+trials! {
+admission: every_answer_is_the_documented_one }
 
 /// One kind of bad input.
 struct Case {
@@ -25,6 +28,17 @@ struct Case {
 enum Call {
     Create(Value),
     Change(Value, Value),
+    Delete(Value),
+}
+
+impl Call {
+    /// Whose affair it is.
+    fn person<'a, 'b>(&self, shop: &'b Shop<'a>) -> &'b Person<'a> {
+        match self {
+            Self::Create(object) if kind(object) == Kind::Environment => &shop.pat,
+            _ => &shop.jane,
+        }
+    }
 }
 
 const HEAD: &str = "\
@@ -39,14 +53,19 @@ is generated: the cluster test `who_answers` compares it with what it sees, and 
 ";
 
 fn every_answer_is_the_documented_one(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installed = fixture::installation()?;
+    let _installed = fixture::admission()?;
     let shop = Shop::open(namespace, "enforce")?;
     created(&shop.jane, &binding("web", "dev", "web-1"));
+    // Where an environment lists no namespaces its own has a name that is another in every run.
+    let listed = json!({"metadata": {"annotations": {names::NAMESPACES: "{project}-dev"}}});
+    shop.pat.merge(&environment("dev", &[]), &listed).map_err(|status| anyhow!("{status:?}"))?;
+    created(&shop.pat, &environment("by-hand", &[("namespaces", "{project}-by-hand")]));
     let mut document = HEAD.to_owned();
-    for case in releases().into_iter().chain(bindings()).chain(manifests()) {
+    for case in releases().into_iter().chain(fenced()).chain(bindings()).chain(manifests()) {
         let plugin =
             case.plugin.as_ref().map_or_else(|| Ok("–".to_owned()), |(line, input)| plugin(&shop.jane, line, input))?;
-        let cluster = case.cluster.as_ref().map_or_else(|| Ok("–".to_owned()), |call| cluster(&shop.jane, call))?;
+        let cluster =
+            case.cluster.as_ref().map_or_else(|| Ok("–".to_owned()), |call| cluster(call.person(&shop), call))?;
         let row = [case.input, &plugin, &cluster].map(|cell| cell.replace('|', "\\|").replace('\n', "<br>"));
         writeln!(document, "| {} |", row.join(" | "))?;
     }
@@ -81,6 +100,7 @@ fn cluster(jane: &Person<'_>, call: &Call) -> anyhow::Result<String> {
     let told: Told = match call {
         Call::Create(object) => jane.in_dry_run().with_parameter("fieldValidation=Strict").create(object),
         Call::Change(object, patch) => jane.in_dry_run().merge(object, patch),
+        Call::Delete(object) => jane.in_dry_run().delete(object),
     };
     let Err(status) = told else { return warning(jane, call) };
     let denied = status.message.split_once("denied the request: ");
@@ -149,6 +169,41 @@ fn releases() -> Vec<Case> {
     ]
 }
 
+/// What an environment does not let in.
+fn fenced() -> Vec<Case> {
+    let by_hand = |object: Value| {
+        Call::Create(with(&release("web-by-hand"), |release| {
+            release["spec"]["environmentName"] = "by-hand".into();
+            release["spec"]["resources"][1]["object"] = object;
+        }))
+    };
+    let elsewhere = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web, namespace: other}\n";
+    let rights = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: web}\n\
+                  roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: admin}\n";
+    let policy = environment("by-hand-2", &[("namespaces", "kube-system"), ("drift", "on")]);
+    vec![
+        Case {
+            input: "an object in a namespace outside of the environment's",
+            plugin: Some(("create web -f - --keep-namespace".into(), elsewhere.into())),
+            cluster: Some(by_hand(
+                json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web", "namespace": "other"}}),
+            )),
+        },
+        Case {
+            input: "a ClusterRoleBinding",
+            plugin: Some(("create web -f -".into(), rights.into())),
+            cluster: Some(by_hand(json!({
+                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "web"}
+            }))),
+        },
+        Case {
+            input: "a policy of an Environment that nobody knows",
+            plugin: Some(("lint -f -".into(), policy.to_string())),
+            cluster: Some(Call::Create(policy)),
+        },
+    ]
+}
+
 fn bindings() -> Vec<Case> {
     let typed = |line: &str| Some((line.to_owned(), String::new()));
     let stands = binding("web", "dev", "web-1");
@@ -193,6 +248,11 @@ fn bindings() -> Vec<Case> {
             input: "a value of a wrong type",
             plugin: None,
             cluster: change(json!({"spec": {"componentTypeEnvironmentConfigs": {"size": 5}}})),
+        },
+        Case {
+            input: "a release deleted under its pin",
+            plugin: None,
+            cluster: Some(Call::Delete(component_release("web", "web-1", "1.0"))),
         },
     ]
 }

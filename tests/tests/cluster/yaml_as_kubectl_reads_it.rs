@@ -9,7 +9,8 @@ use release_shared::{canonical, yaml};
 use release_tests::{Namespace, programs, trials};
 use serde_json::Value;
 
-trials! { files_are_read_as_kubectl_reads_them }
+trials! {
+admission: files_are_read_as_kubectl_reads_them }
 
 fn files_are_read_as_kubectl_reads_them(namespace: &Namespace<'_>) -> anyhow::Result<()> {
     let mut files = Vec::new();
