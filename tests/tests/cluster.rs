@@ -31,6 +31,12 @@ mod cluster {
     pub(crate) mod controller_tells;
     pub(crate) mod controlplane;
     pub(crate) mod fault_kill;
+    pub(crate) mod fault_leader;
+    pub(crate) mod fault_missing_kind;
+    pub(crate) mod fault_namespace;
+    pub(crate) mod fault_outage;
+    pub(crate) mod fault_quiet;
+    pub(crate) mod fault_throttle;
     pub(crate) mod forged_stamps;
     pub(crate) mod kinds_in_the_api;
     pub(crate) mod needed_releases_stay;
@@ -55,6 +61,8 @@ mod cluster {
     pub(crate) mod audit;
     pub(crate) mod fault_audit;
     pub(crate) mod fault_lookout;
+    pub(crate) mod fault_proxy;
+    pub(crate) mod fault_replica;
     pub(crate) mod fault_storm;
     pub(crate) mod fault_truth;
     pub(crate) mod fault_witness;
@@ -122,6 +130,12 @@ fn main() -> ExitCode {
         cluster::story::trials(),
         cluster::who_answers::trials(),
         cluster::fault_kill::trials(),
+        cluster::fault_leader::trials(),
+        cluster::fault_missing_kind::trials(),
+        cluster::fault_namespace::trials(),
+        cluster::fault_outage::trials(),
+        cluster::fault_quiet::trials(),
+        cluster::fault_throttle::trials(),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
     fixture::stop();

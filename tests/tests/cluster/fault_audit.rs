@@ -26,6 +26,8 @@ pub(crate) struct Asked {
     pub(crate) code: i64,
     /// When it came in.
     pub(crate) at: Timestamp,
+    /// Which of its tokens it came with: one a replica.
+    pub(crate) token: String,
 }
 
 /// `patch releases/status acme/web-dev: 200`.
@@ -51,6 +53,7 @@ impl Asked {
             name: text("/objectRef/name"),
             code: event.pointer("/responseStatus/code").and_then(Value::as_i64).unwrap_or_default(),
             at: text("/requestReceivedTimestamp").parse().ok()?,
+            token: text("/user/extra/authentication.kubernetes.io~1credential-id/0"),
         })
     }
 

@@ -11,7 +11,7 @@ use release_shared::names;
 use release_tests::{Namespace, block_on};
 use serde_json::{Value, json};
 
-use super::objects::{annotated, component, created, object, pipeline, project};
+use super::objects::{annotated, binding, component, created, object, pipeline, project};
 use super::person::Person;
 
 pub(crate) const ENVIRONMENTS: [&str; 3] = ["dev", "staging", "production"];
@@ -46,6 +46,17 @@ impl<'a> World<'a> {
         created(&self.admin, object)
     }
 
+    /// Pins a release of a component.
+    pub(crate) fn pin(&self, component: &str, environment: &str, version: usize) -> Value {
+        self.create(&binding(component, environment, &release_name(component, version)))
+    }
+
+    /// Pins another.
+    pub(crate) fn promote(&self, component: &str, environment: &str, version: usize) -> Value {
+        let patch = json!({ "spec": { "releaseName": release_name(component, version) } });
+        self.patch(&binding(component, environment, ""), &patch)
+    }
+
     pub(crate) fn patch(&self, object: &Value, patch: &Value) -> Value {
         let patched = self.admin.merge(object, patch);
         patched.unwrap_or_else(|status| panic!("not changed: {status:?}\n{object:#}\n{patch:#}"))
@@ -56,6 +67,11 @@ impl<'a> World<'a> {
         let resource = resource(kind);
         let api: Api<DynamicObject> = Api::namespaced_with(self.namespace.client(), self.namespace.name(), &resource);
         list(&api, &ListParams::default())
+    }
+
+    /// One of them.
+    pub(crate) fn get(&self, kind: Kind, name: &str) -> anyhow::Result<Option<Value>> {
+        Ok(self.all(kind)?.into_iter().find(|object| super::objects::name(object) == name))
     }
 
     /// Where the objects of an environment go.
