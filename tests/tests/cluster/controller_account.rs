@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use super::audit;
 use super::live::{
     LIMIT, condition, config_map, deployment, direct, inventory, is_absent, namespace as named, said, service,
-    until_condition, until_gone, until_live, until_ready, with_objects, within,
+    snapshot, until_condition, until_gone, until_live, until_ready, with_objects, within,
 };
-use super::objects::{Shop, created, environment};
+use super::objects::{Shop, binding, created, environment};
 
 trials! {
     an_account_may_what_its_roles_let_it,
@@ -172,6 +172,14 @@ fn what_an_account_may_not_remove_is_told(namespace: &Namespace<'_>) -> anyhow::
     let orphan = json!({ "metadata": { "annotations": { "release.openchoreo.dev/orphan-on-delete": "true" } } });
     shop.jane.merge(&less, &orphan).unwrap();
     until_gone(&shop.jane, &less)?;
+    // By whoever may write Releases, also where a binding has made this one.
+    created(&shop.jane, &snapshot("web", "web-3", &[service("other")]));
+    let pin = until_ready(&shop.jane, &created(&shop.jane, &binding("web", "dev", "web-3")))?;
+    shop.jane.delete(&pin).unwrap();
+    let rendered = direct("web-dev", &[]);
+    until_condition(&shop.jane, &rendered, "Finalizing", "CleanupFailed")?;
+    shop.jane.merge(&rendered, &orphan).unwrap();
+    until_gone(&shop.jane, &rendered)?;
     let left = shop.admin.get(&within(place, &service("web"))).unwrap();
     ensure!(left["metadata"]["deletionTimestamp"].is_null(), "{left:#}");
     Ok(())

@@ -15,6 +15,7 @@ use super::objects::{Shop, binding, created, environment, records, with};
 trials! {
     undeployed_and_deployed_again,
     with_its_binding_everything_goes,
+    what_is_made_anew_waits_for_the_end_of_what_was,
     a_deletion_in_the_foreground_waits_for_everything,
     an_orphaned_release_stays_live,
     what_was_made_last_goes_first,
@@ -93,6 +94,43 @@ fn with_its_binding_everything_goes(namespace: &Namespace<'_>) -> anyhow::Result
     // Made anew, it is another binding, with a history of its own.
     let anew = until_ready(&shop.jane, &created(&shop.jane, &binding("web", "dev", "web-1")))?;
     assert_eq!((records(&anew).len(), anew["status"]["outcomes"].as_array().map(Vec::len)), (1, Some(1)));
+    Ok(())
+}
+
+fn what_is_made_anew_waits_for_the_end_of_what_was(namespace: &Namespace<'_>) -> anyhow::Result<()> {
+    let _installation = fixture::installation()?;
+    let shop = Shop::open(namespace, "warn")?;
+    let (pin, live) = go_live(namespace, &shop)?;
+    let first = shop.jane.get(&rendered()).unwrap();
+    let held = |finalizers: Value| {
+        shop.admin.merge(&live[1], &json!({ "metadata": { "finalizers": finalizers } })).unwrap();
+    };
+    let waits = |written: &Value| until_condition(&shop.jane, written, "ReleaseSynced", "ReleaseTerminating");
+    let state = |state: &str| json!({ "spec": { "state": state } });
+    held(json!(["tests/held"]));
+    shop.jane.merge(&pin, &state("Undeploy")).unwrap();
+    until_condition(&shop.jane, &pin, "ReleaseSynced", "ResourcesUndeploying")?;
+    let up = shop.jane.merge(&pin, &state("Active")).unwrap();
+    let told = waits(&up)?;
+    assert_eq!(condition(&told, "ReleaseSynced")[2], "waits until the Release web-dev before it is gone");
+    held(Value::Null);
+    until_ready(&shop.jane, &up)?;
+
+    // The same with another binding of that name.
+    held(json!(["tests/held"]));
+    shop.jane.delete(&pin).unwrap();
+    until_condition(&shop.jane, &rendered(), "Finalizing", "CleanupInProgress")?;
+    let anew = created(&shop.jane, &binding("web", "dev", "web-3"));
+    waits(&anew)?;
+    held(Value::Null);
+    until_ready(&shop.jane, &anew)?;
+    let last = shop.jane.get(&rendered()).unwrap();
+    assert_eq!(last["metadata"]["ownerReferences"][0]["uid"], anew["metadata"]["uid"]);
+    assert_ne!(last["metadata"]["uid"], first["metadata"]["uid"]);
+    for object in &live {
+        let labels = &shop.admin.get(object).unwrap()["metadata"]["labels"];
+        assert_eq!(labels[names::RELEASE_UID_LABEL], last["metadata"]["uid"]);
+    }
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use release_shared::names;
 use release_tests::{Namespace, fixture, trials, wait};
 use serde_json::{Value, json};
 
+use super::audit;
 use super::live::{
     LIMIT, condition, config_map, deployment, direct, generated, inventory, is_absent, namespace as named, said,
     service, until_condition, until_gone, until_live, until_ready, within,
@@ -175,6 +176,8 @@ fn nothing_of_a_secret_is_told(namespace: &Namespace<'_>) -> anyhow::Result<()> 
         let events = shop.admin.kubectl(["get", "events", "-o", "json"]).output()?;
         Ok(events.stdout().contains("ApplyFailed").then(|| events.stdout().to_owned()))
     })?;
+    let sent = audit::writes(namespace, &[&generated(namespace, "dev")], "")?;
+    assert_eq!(sent.iter().filter(|write| write.to_string() == "patch secrets good").count(), 1, "{sent:#?}");
     let log = std::fs::read_to_string(installation.controller_log())?;
     for (what, text) in [("status", told["status"].to_string()), ("events", events), ("log", log)] {
         ensure!(!text.contains(&word) && !text.contains(encoded), "the Secret is in the {what}");

@@ -1,7 +1,9 @@
 //! Fields that somebody else has, and what people change by hand.
 
+use std::time::Duration;
+
 use anyhow::ensure;
-use release_tests::{Namespace, fixture, trials};
+use release_tests::{Namespace, fixture, trials, wait};
 use serde_json::{Value, json};
 
 use super::audit;
@@ -10,6 +12,7 @@ use super::live::{
     with_objects, within,
 };
 use super::objects::{Shop, created, with};
+use super::person::until_shown;
 
 trials! {
     a_field_of_another_applier_is_not_taken_and_both_are_named,
@@ -17,6 +20,7 @@ trials! {
     a_release_does_not_go_over_what_was_changed_by_hand,
     what_is_removed_by_hand_comes_back,
     the_number_of_replicas_is_the_autoscalers,
+    what_admission_changes_is_not_fought_over,
 }
 
 fn a_field_of_another_applier_is_not_taken_and_both_are_named(namespace: &Namespace<'_>) -> anyhow::Result<()> {
@@ -181,5 +185,71 @@ fn the_number_of_replicas_is_the_autoscalers(namespace: &Namespace<'_>) -> anyho
         "{told:#}"
     );
     assert_eq!(shop.admin.get(&live).unwrap()["spec"]["replicas"], 2);
+    Ok(())
+}
+
+/// A policy that writes a value of its own into every ConfigMap of a namespace, for the length of a test.
+struct Policy<'a, 'b>(&'a Shop<'b>, &'a str);
+
+impl<'a, 'b> Policy<'a, 'b> {
+    fn make(shop: &'a Shop<'b>, place: &'a str) -> anyhow::Result<Self> {
+        let api = "admissionregistration.k8s.io/v1";
+        let rule = json!({ "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["configmaps"] });
+        let select = json!({ "matchLabels": { "kubernetes.io/metadata.name": place } });
+        let expression = r#"Object{data: {"size": "of the policy"}}"#;
+        let mutation = json!({ "patchType": "ApplyConfiguration", "applyConfiguration": { "expression": expression } });
+        let policy = json!({
+            "apiVersion": api, "kind": "MutatingAdmissionPolicy", "metadata": { "name": place },
+            "spec": {
+                "matchConstraints": { "resourceRules": [rule], "namespaceSelector": select },
+                "failurePolicy": "Fail", "reinvocationPolicy": "Never", "mutations": [mutation],
+            },
+        });
+        let bound = json!({
+            "apiVersion": api, "kind": "MutatingAdmissionPolicyBinding", "metadata": { "name": place },
+            "spec": { "policyName": place },
+        });
+        created(&shop.admin, &policy);
+        let made = Self(shop, place);
+        created(&shop.admin, &bound);
+        let trial = within(place, &config_map("trial", "small"));
+        let ask = || shop.admin.in_dry_run().create(&trial);
+        until_shown("the policy is known", ask, |object| object["data"]["size"] == "of the policy")?;
+        Ok(made)
+    }
+}
+
+impl Drop for Policy<'_, '_> {
+    fn drop(&mut self) {
+        let what = "mutatingadmissionpolicybinding,mutatingadmissionpolicy";
+        drop(self.0.admin.kubectl(["delete", what, self.1, "--wait=false"]).output());
+    }
+}
+
+/// It would come out like that again, however often it is sent.
+fn what_admission_changes_is_not_fought_over(namespace: &Namespace<'_>) -> anyhow::Result<()> {
+    let _installation = fixture::installation()?;
+    let shop = Shop::open(namespace, "warn")?;
+    let live = generated(namespace, "dev");
+    until_ready(&shop.jane, &created(&shop.jane, &direct("other", &[service("other")])))?;
+    let _policy = Policy::make(&shop, &live)?;
+    let often = with(&direct("web-direct", &[config_map("web", "small")]), |release| {
+        release["spec"]["interval"] = "1s".into();
+        release["spec"]["progressingInterval"] = "1s".into();
+    });
+    let web = until_ready(&shop.jane, &created(&shop.jane, &often))?;
+    let place = within(&live, &config_map("web", ""));
+    assert_eq!(shop.admin.get(&place).unwrap()["data"]["size"], "of the policy");
+    let sent = || {
+        let writes = audit::writes(namespace, &[&live], "").unwrap_or_default();
+        writes.iter().filter(|write| write.to_string() == "patch configmaps web").count()
+    };
+    ensure!(!wait::holds(Duration::from_secs(4), || sent() > 1), "it was sent {} times", sent());
+    // A change of it is sent, and what is removed comes back.
+    let next =
+        until_ready(&shop.jane, &shop.jane.replace(&with_objects(&web, &[config_map("web", "large")])).unwrap())?;
+    assert_ne!(condition(&next, "Drifted")[0], "True");
+    shop.admin.delete(&place).unwrap();
+    until_live(&shop.admin, &place, |live| live["data"]["size"] == "of the policy")?;
     Ok(())
 }

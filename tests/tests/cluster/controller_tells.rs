@@ -100,7 +100,14 @@ fn metrics_count_what_is_done(namespace: &Namespace<'_>) -> anyhow::Result<()> {
     }
     ensure!(metric(&after, "releases{health=\"Healthy\"}") >= 1.0, "{after}");
     assert_eq!(metric(&after, "lease_held"), 1.0);
-    Ok(())
+    // What is gone is counted no more.
+    let healthy = "releases{health=\"Healthy\"}";
+    shop.jane.delete(&binding("web", "dev", "")).unwrap();
+    until_gone(&shop.jane, &direct("web-dev", &[]))?;
+    wait::until("one release less is healthy", LIMIT, || {
+        let now = metric(&installation.controller_metrics()?, healthy);
+        Ok((now < metric(&after, healthy)).then_some(()))
+    })
 }
 
 /// A refused object is due to be tried again all the time, and is not tried as long as nothing is applied.

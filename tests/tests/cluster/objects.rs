@@ -214,7 +214,15 @@ pub(crate) fn plural(object: &Value) -> String {
 
 /// Of the kinds that the tests write.
 pub(crate) fn is_cluster_scoped(object: &Value) -> bool {
-    const KINDS: [&str; 5] = ["Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "Beacon"];
+    const KINDS: [&str; 7] = [
+        "Namespace",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "CustomResourceDefinition",
+        "MutatingAdmissionPolicy",
+        "MutatingAdmissionPolicyBinding",
+        "Beacon",
+    ];
     object["kind"].as_str().is_some_and(|kind| KINDS.contains(&kind))
 }
 
