@@ -94,6 +94,8 @@ fn what_is_changed_behind_its_back_is_put_right(namespace: &Namespace<'_>) -> an
             if at == 0 {
                 pin_everything(&world, 1);
             }
+            // Something to do, so that this one has shown that it works: one that only waits for the lease has none to lose.
+            world.promote("api", "production", 2 + at);
             settle(&world, "all is as it should be")?;
             world.promote("api", "staging", 2 + at);
             proxy.cut();
