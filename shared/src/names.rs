@@ -20,6 +20,8 @@ pub const CONTROLLER_MANAGER: &str = "release-controller";
 pub const SYSTEM_NAMESPACE: &str = "release-system";
 /// The name of both webhook configurations, of the webhook's account and of its Service.
 pub const WEBHOOK: &str = "release-webhook";
+/// The name of the Secret with the keys that sign records, and of the ConfigMap with their public halves.
+pub const RECORD_KEYS: &str = "release-record-keys";
 /// The user that the controller is for the API server. Only it writes Releases that are rendered from bindings.
 pub const CONTROLLER_USER: &str = "system:serviceaccount:release-system:release-controller";
 /// Holds a Release until its live objects are gone. (OpenChoreo v0.17.0, `controller_finalize.go`)
@@ -42,6 +44,11 @@ pub const LINK: &str = "release.openchoreo.dev/link";
 pub const ACTION: &str = "release.openchoreo.dev/action";
 /// The revision that the plugin saw before its change; 0 = must not exist.
 pub const EXPECTED_REVISION: &str = "release.openchoreo.dev/expected-revision";
+
+/// The person behind an account that may speak for others: sent by such an account with a change.
+pub const ON_BEHALF_OF: &str = "release.openchoreo.dev/on-behalf-of";
+/// Asks to go past a rule with permission: the number of the revision that this write makes. In any other write it says nothing.
+pub const BYPASS: &str = "release.openchoreo.dev/bypass";
 
 /// Written by the webhook only: number of the current revision.
 pub const REVISION: &str = "release.openchoreo.dev/revision";

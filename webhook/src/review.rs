@@ -95,6 +95,8 @@ fn stamp_request<'a>(request: &'a Request<'_>, new: &'a Value, context: &Context
         old: request.old.as_ref(),
         user: request.user(),
         manager: request.manager(),
+        speaks_for_others: false,
+        bypass: false,
         dry_run: request.dry_run(),
         now: context.now,
         bounds: Bounds::default(),

@@ -39,6 +39,10 @@ pub struct StampRequest<'a> {
     pub user: &'a str,
     /// The field manager of the request.
     pub manager: Option<&'a str>,
+    /// Whether that user may name somebody else as the person behind a change.
+    pub speaks_for_others: bool,
+    /// Whether the change goes past a rule with permission.
+    pub bypass: bool,
     /// Whether nothing will be persisted.
     pub dry_run: bool,
     /// The clock.
@@ -70,7 +74,7 @@ pub fn stamp(request: &StampRequest<'_>) -> Result<Stamp, Box<Violation>> {
         return Ok(Stamp { annotations: request.old.map(stamped).unwrap_or_default(), ..Stamp::default() });
     };
     let (action, from) = action(request, &before.history);
-    let mut record = Record { action, from, version: version(request), at: at(request, &before), ..facts };
+    let mut record = Record { action, from, version: version(request), at: at(request, &before), bypass: request.bypass.then_some(true), ..facts };
     record.hash = Some(record_hash(request.kind, request.namespace, request.name, &record));
     let mut annotations = BTreeMap::from([
         (names::REVISION, record.revision.to_string()),
@@ -241,7 +245,7 @@ fn facts(request: &StampRequest<'_>, before: &Before) -> Record {
         config: binding.and_then(config),
         content: content_hash(request.kind, request.new),
         by: request.user.to_owned(),
-        on_behalf_of: None,
+        on_behalf_of: said(request, names::ON_BEHALF_OF).filter(|_| request.speaks_for_others),
         manager: request.manager.filter(|manager| !manager.is_empty()).map(str::to_owned),
         at: String::new(),
         reason: said(request, names::REASON),
@@ -264,7 +268,7 @@ pub(super) fn said(request: &StampRequest<'_>, key: &str) -> Option<String> {
 
 /// What goes into a record is held against its rules whatever stood in the annotation before: it was inert until now.
 fn check_said(request: &StampRequest<'_>) -> Result<(), Box<Violation>> {
-    let faults = [names::REASON, names::LINK].into_iter().flat_map(|key| {
+    let faults = [names::REASON, names::LINK, names::ON_BEHALF_OF].into_iter().flat_map(|key| {
         let text = said(request, key);
         text.into_iter().flat_map(move |text| said_faults(key, &text))
     });

@@ -21,6 +21,8 @@ fn request<'a>(new: &'a Value, old: Option<&'a Value>) -> StampRequest<'a> {
         old,
         user: "jane",
         manager: Some("kubectl-edit"),
+        speaks_for_others: false,
+        bypass: false,
         dry_run: false,
         now: NOON.parse().unwrap(),
         bounds: Bounds::default(),

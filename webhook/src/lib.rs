@@ -1,0 +1,20 @@
+//! Validates, defaults and stamps releases before anything is persisted; the program `release-webhook` is [`main`].
+
+mod args;
+mod cache;
+mod confirm;
+mod health;
+mod review;
+mod router;
+mod run;
+mod server;
+mod tls;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// The program: reads its settings and runs until it is told to stop. The exit code is 0 then, and 1 where it could not start or go on.
+pub fn main() -> ExitCode {
+    run::main(args::Args::parse())
+}
