@@ -185,9 +185,11 @@ fn note(control: &Control, binding: &Binding, next: &ReleaseBindingStatus) {
     let condition = |status: &ReleaseBindingStatus, kind: &str| {
         status.conditions.iter().find(|condition| condition.type_ == kind).map(|condition| condition.status.clone())
     };
-    for (kind, bad, reason) in
-        [(condition::RELEASE_SYNCED, "False", "NotSynced"), (condition::RECORD_TAMPERED, "True", "RecordTampered")]
-    {
+    for (kind, bad, reason) in [
+        (condition::RELEASE_SYNCED, "False", "NotSynced"),
+        (condition::RECORD_TAMPERED, "True", "RecordTampered"),
+        (condition::RECORDED, "False", "NotRecorded"),
+    ] {
         if condition(next, kind).as_deref() == Some(bad) && condition(&binding.status, kind).as_deref() != Some(bad) {
             let found = next.conditions.iter().find(|condition| condition.type_ == kind);
             // What somebody asked to go is not out of step.

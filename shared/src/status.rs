@@ -246,6 +246,28 @@ pub fn set_condition(
     }
 }
 
+/// Says that an object has changed since its last record, or, where that was said, that it is as recorded again. `records` is whether
+/// it has any.
+pub fn set_recorded(
+    conditions: &mut Vec<Condition>,
+    recorded: bool,
+    records: bool,
+    generation: Option<i64>,
+    now: Timestamp,
+) {
+    let known = conditions.iter().any(|condition| condition.type_ == condition::RECORDED);
+    let (reason, message) = match (recorded, records) {
+        (true, _) if !known => return,
+        (true, _) => ("AsRecorded", ""),
+        (false, true) => (
+            "ChangedSince",
+            "it has changed since its last record, and that is not recorded: the API server's audit log knows who did it",
+        ),
+        (false, false) => ("NothingRecorded", "nothing is recorded of it: the API server's audit log knows who made it"),
+    };
+    set_condition(conditions, condition::RECORDED, Some(recorded), reason, message, generation, now);
+}
+
 /// A text of at most `most` bytes; what is cut off is marked.
 pub fn cut(text: &str, most: usize) -> String {
     if text.len() <= most {
@@ -304,6 +326,20 @@ mod tests {
     fn ready_of(status: &ReleaseStatus) -> (&str, &str) {
         let ready = status.conditions.iter().find(|condition| condition.type_ == condition::READY).unwrap();
         (&ready.status, &ready.reason)
+    }
+
+    #[test]
+    fn that_an_object_is_as_recorded_is_told_only_after_it_was_not() {
+        let mut conditions = Vec::new();
+        let mut told = |recorded, records| {
+            set_recorded(&mut conditions, recorded, records, Some(2), NOW);
+            conditions.first().map(|told| (told.status.clone(), told.reason.clone())).unwrap_or_default()
+        };
+        assert_eq!(told(true, true), Default::default());
+        assert_eq!(told(false, true), ("False".into(), "ChangedSince".into()));
+        assert_eq!(told(false, false), ("False".into(), "NothingRecorded".into()));
+        assert_eq!(told(true, true), ("True".into(), "AsRecorded".into()));
+        assert_eq!(conditions.len(), 1);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use release_shared::kinds::{Health, ReleaseBindingStatus, condition};
 use release_shared::outcome::{Credit, anchor, outcomes};
-use release_shared::status::{Blocked, MAX_CAUSE, cut, set_condition};
+use release_shared::status::{Blocked, MAX_CAUSE, cut, set_condition, set_recorded};
 
 use crate::store::{Binding, Release};
 
@@ -65,6 +65,8 @@ pub(super) fn next(
     set(condition::RELEASE_SYNCED, is, reason, &message);
     let (is, reason, message) = ready(standing, health, credited);
     set(condition::READY, is, &reason, &message);
+    let records = binding.trail.last().is_some();
+    set_recorded(&mut status.conditions, binding.recorded, records, binding.generation, now);
     match anchor(binding.status.record.as_ref(), &binding.trail) {
         Ok(record) => {
             status.record = record;

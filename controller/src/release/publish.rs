@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use release_shared::kinds::{Health, Kind, ReleaseStatus, condition};
 use release_shared::outcome::anchor;
-use release_shared::status::set_condition;
+use release_shared::status::{set_condition, set_recorded};
 
 use super::Memory;
 use crate::control::Control;
@@ -103,6 +103,9 @@ fn note(control: &Control, release: &Release, next: &ReleaseStatus) {
     if begins(condition::RECORD_TAMPERED, "True") {
         notes.push(Note::warning("RecordTampered", message(condition::RECORD_TAMPERED)));
     }
+    if begins(condition::RECORDED, "False") {
+        notes.push(Note::warning("NotRecorded", message(condition::RECORDED)));
+    }
     control.events.tell(Kind::Release, &release.place, &release.uid, notes);
 }
 
@@ -111,6 +114,8 @@ pub(super) fn with_record(mut status: ReleaseStatus, release: &Release, now: Tim
     if release.binding_uid.is_some() {
         return status;
     }
+    let records = release.trail.last().is_some();
+    set_recorded(&mut status.conditions, release.recorded, records, release.generation, now);
     let (is, reason, message) = match anchor(status.record.as_ref(), &release.trail) {
         Ok(record) => {
             status.record = record;

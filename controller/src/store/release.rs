@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use release_edge::follow::Place;
-use release_shared::kinds::{Owner, ReleaseStatus};
+use release_shared::kinds::{Kind, Owner, ReleaseStatus};
 use release_shared::names;
 use release_shared::object::{annotation, text};
 use release_shared::outcome::Trail;
-use release_shared::record::History;
+use release_shared::record::{History, content_hash};
 use release_shared::types::GoDuration;
 use serde_json::Value;
 
@@ -52,6 +52,8 @@ pub(crate) struct Release {
     pub(crate) progressing_interval: GoDuration,
     /// The records of a direct Release.
     pub(crate) trail: Trail,
+    /// Whether it is as the last of them has it; said of a direct Release only.
+    pub(crate) recorded: bool,
     /// Its status.
     pub(crate) status: ReleaseStatus,
 }
@@ -85,6 +87,8 @@ impl Release {
         let interval = |pointer: &str| text(object, pointer).and_then(|text| text.parse::<GoDuration>().ok());
         let interval_or = |pointer: &str, default: GoDuration| interval(pointer).unwrap_or(default);
         let history = annotation(object, names::HISTORY).and_then(History::parse).unwrap_or_default();
+        let (trail, binding_uid) = (Trail::read(&history), binding_uid(object));
+        let is_recorded = || trail.last().is_some_and(|last| last.content == content_hash(Kind::Release, object));
         let status = super::status(place, object)?;
         Some(Self {
             place: place.clone(),
@@ -93,7 +97,8 @@ impl Release {
             resource_version: said("/metadata/resourceVersion")?,
             deleting: object.pointer("/metadata/deletionTimestamp").is_some(),
             finalizers: finalizers.filter_map(|finalizer| finalizer.as_str().map(str::to_owned)).collect(),
-            binding_uid: binding_uid(object),
+            recorded: binding_uid.is_some() || is_recorded(),
+            binding_uid,
             rendered_from: annotation(object, names::RENDERED_FROM).map(str::to_owned),
             restarted_at: annotation(object, names::RESTARTED_AT).map(str::to_owned),
             said: super::said(object),
@@ -107,7 +112,7 @@ impl Release {
                 "/spec/progressingInterval",
                 release_shared::default::PROGRESSING_INTERVAL,
             ),
-            trail: Trail::read(&history),
+            trail,
             status,
         })
     }

@@ -62,7 +62,7 @@ fn chosen(mut rows: Vec<Row>, args: &List) -> Vec<Row> {
 struct Row(BTreeMap<&'static str, String>);
 
 /// The columns of the CustomResourceDefinition, and what they are called here.
-const COLUMNS: [(&str, &str); 14] = [
+const COLUMNS: [(&str, &str); 15] = [
     ("Name", "name"),
     ("Project", "project"),
     ("Component", "component"),
@@ -75,6 +75,7 @@ const COLUMNS: [(&str, &str); 14] = [
     ("Changed At", "at"),
     ("State", "state"),
     ("Cause", "cause"),
+    ("Recorded", "recorded"),
     ("Display Name", "displayName"),
     ("Description", "description"),
 ];
@@ -111,14 +112,23 @@ impl Row {
         }
     }
 
+    /// Whether it is as its last record has it, as far as the controller tells.
+    fn is_recorded(&self) -> bool {
+        self.cell("recorded") != Some("False")
+    }
+
     fn is_problem(&self) -> bool {
-        !["Healthy", "Suspended", "Undeployed"].contains(&self.health())
+        !["Healthy", "Suspended", "Undeployed"].contains(&self.health()) || !self.is_recorded()
     }
 
     fn json(&self) -> Value {
         let value = |(key, text): (&&'static str, &String)| {
-            let number = text.parse::<u64>().ok().filter(|_| *key == "revision");
-            ((*key).to_owned(), number.map_or_else(|| Value::from(text.as_str()), Value::from))
+            let value = match *key {
+                "revision" => text.parse::<u64>().map_or_else(|_| Value::from(text.as_str()), Value::from),
+                "recorded" => Value::from(self.is_recorded()),
+                _ => Value::from(text.as_str()),
+            };
+            ((*key).to_owned(), value)
         };
         Value::Object(self.0.iter().map(value).collect::<Map<_, _>>())
     }
@@ -191,7 +201,18 @@ fn print(rows: &[Row], args: &List, wide: bool, now: Timestamp, namespace: &str)
     for row in rows {
         table.row(columns.iter().map(|(_, key)| cell(row, key, now)));
     }
-    table.print()
+    table.print()?;
+    warn(rows, args.all_namespaces);
+    Ok(())
+}
+
+/// Who and when are those of the last record: where an object has changed since, they tell of something else.
+fn warn(rows: &[Row], all_namespaces: bool) {
+    for row in rows.iter().filter(|row| !row.is_recorded()) {
+        let namespace = row.cell("namespace").filter(|_| all_namespaces);
+        let place = namespace.map(|namespace| format!(" (namespace {namespace})")).unwrap_or_default();
+        note(&format!("Warning: {}{place} has changed since its last record, and that is not recorded", row.name()));
+    }
 }
 
 fn cell(row: &Row, key: &str, now: Timestamp) -> Option<String> {
@@ -199,6 +220,7 @@ fn cell(row: &Row, key: &str, now: Timestamp) -> Option<String> {
         ("at", Some(at)) => age::since(at, now),
         ("version", _) => row.version(),
         ("health", _) => Some(row.health().to_owned()),
+        ("by", Some(by)) if !row.is_recorded() => Some(format!("{by} (changed since)")),
         (_, text) => text.map(str::to_owned),
     }
 }
@@ -281,9 +303,20 @@ mod tests {
             (&[("health", "Degraded")], true),
             (&[("health", "Progressing")], true),
             (&[("state", "Active")], true),
+            (&[("health", "Healthy"), ("recorded", "True")], false),
+            (&[("health", "Healthy"), ("recorded", "False")], true),
         ] {
             assert_eq!(health(cells), problem, "{cells:?}");
         }
+    }
+
+    #[test]
+    fn an_author_of_something_else_is_marked() {
+        let changed = row("ReleaseBinding", &[("name", "web-dev"), ("by", "jane"), ("recorded", "False")]);
+        assert_eq!(cell(&changed, "by", Timestamp::UNIX_EPOCH).as_deref(), Some("jane (changed since)"));
+        assert_eq!(changed.json()["recorded"], json!(false));
+        let again = row("ReleaseBinding", &[("name", "web-dev"), ("by", "jane"), ("recorded", "True")]);
+        assert_eq!(cell(&again, "by", Timestamp::UNIX_EPOCH).as_deref(), Some("jane"));
     }
 
     #[test]

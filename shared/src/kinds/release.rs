@@ -28,6 +28,7 @@ use super::{Anchor, Health, ObjectRef, Owner};
     printcolumn = r#"{"name":"Since","type":"date","jsonPath":".metadata.annotations.release\\.openchoreo\\.dev/changed-at"}"#,
     printcolumn = r#"{"name":"Changed At","type":"string","jsonPath":".metadata.annotations.release\\.openchoreo\\.dev/changed-at","priority":1}"#,
     printcolumn = r#"{"name":"Cause","type":"string","jsonPath":".status.cause","priority":1}"#,
+    printcolumn = r#"{"name":"Recorded","type":"string","jsonPath":".status.conditions[?(@.type==\"Recorded\")].status","priority":1}"#,
     printcolumn = r#"{"name":"Binding","type":"string","jsonPath":".metadata.ownerReferences[?(@.kind==\"ReleaseBinding\")].name","priority":1}"#,
     printcolumn = r#"{"name":"Description","type":"string","jsonPath":".metadata.annotations.openchoreo\\.dev/description","priority":1}"#,
     printcolumn = r#"{"name":"Display Name","type":"string","jsonPath":".metadata.annotations.openchoreo\\.dev/display-name","priority":1}"#,

@@ -33,6 +33,7 @@ use super::{Anchor, Health, Owner};
     printcolumn = r#"{"name":"Display Name","type":"string","jsonPath":".metadata.annotations.openchoreo\\.dev/display-name","priority":1}"#,
     printcolumn = r#"{"name":"State","type":"string","jsonPath":".spec.state","priority":1}"#,
     printcolumn = r#"{"name":"Cause","type":"string","jsonPath":".status.cause","priority":1}"#,
+    printcolumn = r#"{"name":"Recorded","type":"string","jsonPath":".status.conditions[?(@.type==\"Recorded\")].status","priority":1}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp","priority":1}"#
 )]
 #[serde(rename_all = "camelCase")]

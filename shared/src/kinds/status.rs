@@ -52,6 +52,8 @@ pub mod condition {
     pub const RELEASE_SYNCED: &str = "ReleaseSynced";
     /// ReleaseBinding, direct Release: the history lacks a record that the controller has seen, or has another in its place.
     pub const RECORD_TAMPERED: &str = "RecordTampered";
+    /// ReleaseBinding, direct Release: it is as its last record has it. Told when it is not, and from then on.
+    pub const RECORDED: &str = "Recorded";
 }
 
 /// The newest record that the controller has seen: a history that goes back behind it was rewritten.

@@ -174,6 +174,11 @@ fn what_nobody_recorded_is_never_credited(namespace: &Namespace<'_>) -> anyhow::
     let is_seen = |binding: &Value| binding["status"]["observedGeneration"] == binding["metadata"]["generation"];
     let unrecorded = until_live(&shop.jane, &first, is_seen)?;
     assert_eq!(outcomes(&unrecorded), outcomes(&first), "it was credited");
+    assert_eq!(condition(&unrecorded, "Recorded")[..2], ["False", "ChangedSince"]);
+    let listed = shop.jane.release(["list", "-o", "wide"]).run().expect_code(0);
+    let warning = "Warning: releasebinding.openchoreo.dev/web-dev has changed since its last record, and that is not recorded";
+    ensure!(listed.stderr().contains(warning), "{}", listed.stderr());
+    ensure!(listed.stdout().contains("(changed since)"), "{}", listed.stdout());
     away.end(&shop.jane)?;
     installation.start_webhook()?;
 
@@ -182,6 +187,7 @@ fn what_nobody_recorded_is_never_credited(namespace: &Namespace<'_>) -> anyhow::
         .merge(&unrecorded, &json!({ "spec": { "componentTypeEnvironmentConfigs": { "size": "large" } } }))
         .unwrap();
     let second = until_ready(&shop.jane, &second)?;
+    assert_eq!(condition(&second, "Recorded")[..2], ["True", "AsRecorded"]);
     let all: Vec<_> = outcomes(&second).iter().map(|outcome| (&outcome["revision"], &outcome["release"])).collect();
     assert_eq!(all, [(&json!(1), &json!("web-1")), (&json!(2), &json!("web-2"))]);
     Ok(())
