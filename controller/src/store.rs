@@ -53,6 +53,8 @@ pub(crate) struct Environment {
     pub(crate) data_plane: Option<String>,
     /// Whether live objects that cannot be removed are left behind.
     pub(crate) orphan_on_delete: bool,
+    /// Whether fields of live objects that somebody has taken are taken back.
+    pub(crate) takes_back: bool,
 }
 
 /// What is known of a namespace of the cluster.
@@ -297,6 +299,7 @@ impl Environment {
             uid: text(object, "/metadata/uid").unwrap_or_default().to_owned(),
             data_plane: text(object, "/spec/dataPlaneRef/name").map(str::to_owned),
             orphan_on_delete: annotation(object, names::ORPHAN_ON_DELETE) == Some("true"),
+            takes_back: annotation(object, names::DRIFT) == Some("enforce"),
         }
     }
 }

@@ -263,7 +263,9 @@ pub fn set_recorded(
             "ChangedSince",
             "it has changed since its last record, and that is not recorded: the API server's audit log knows who did it",
         ),
-        (false, false) => ("NothingRecorded", "nothing is recorded of it: the API server's audit log knows who made it"),
+        (false, false) => {
+            ("NothingRecorded", "nothing is recorded of it: the API server's audit log knows who made it")
+        }
     };
     set_condition(conditions, condition::RECORDED, Some(recorded), reason, message, generation, now);
 }

@@ -14,6 +14,17 @@ impl Plane {
         send(&self.client, Content::Apply, &path, Accept::Object, object).await
     }
 
+    /// The same, taking over what others own of it.
+    pub(crate) async fn apply_by_force(
+        &self,
+        resource: &ApiResource,
+        at: &ObjectRef,
+        object: &Value,
+    ) -> Result<Value, Refusal> {
+        let path = path(resource, at.namespace.as_deref(), Some(&at.name));
+        send(&self.client, Content::ForcedApply, &path, Accept::Object, object).await
+    }
+
     /// Makes an object that has no namespace.
     pub(crate) async fn create(&self, resource: &ApiResource, object: &Value) -> Result<Value, Refusal> {
         send(&self.client, Content::Create, &path(resource, None, None), Accept::Object, object).await

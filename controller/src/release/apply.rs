@@ -7,13 +7,14 @@ use futures::StreamExt;
 use futures::stream;
 use kube::core::ApiResource;
 use release_shared::desired::{Desired, tier};
-use release_shared::kinds::ObjectRef;
+use release_shared::kinds::{Kind, ObjectRef};
 
 use super::decide::{self, Attempt, Drift, Step};
 use super::observe;
 use super::plan::Plan;
 use super::{Memory, revision};
 use crate::control::Control;
+use crate::events::Note;
 use crate::live::{Identity, Live};
 use crate::request::{Later, Refusal};
 use crate::store::Release;
@@ -37,9 +38,9 @@ pub(super) async fn apply(control: &Control, release: &Release, plan: &Plan, mem
             if live.is_some() {
                 memory.ran(desired, release);
             }
-            let step = memory.step(desired, live.as_deref());
+            let step = memory.step(desired, live.as_deref(), plan.takes_back);
             if !matches!(step, Step::Nothing | Step::Wait) {
-                sends.push(one(control, plan, Sending { desired, resource, live, step }));
+                sends.push(one(control, release, plan, Sending { desired, resource, live, step }));
             }
         }
         let mut results = stream::iter(sends).buffer_unordered(AT_ONCE);
@@ -78,13 +79,34 @@ struct Sending<'a> {
 }
 
 /// Sends one object; its answer is an observation like any other.
-async fn one<'a>(control: &Control, plan: &Plan, send: Sending<'a>) -> (Sending<'a>, Result<(), Refusal>) {
+async fn one<'a>(
+    control: &Control,
+    release: &Release,
+    plan: &Plan,
+    send: Sending<'a>,
+) -> (Sending<'a>, Result<(), Refusal>) {
     let Sending { desired, resource, live, step } = &send;
     let at = &desired.reference;
     let result = if let Step::Replace { uid } = step {
         delete(control, plan, resource, at, uid).await.map(drop)
     } else {
-        let written = plan.plane.apply(resource, at, &decide::sent(desired, live.as_deref())).await;
+        let object = decide::sent(desired, live.as_deref());
+        let mut written = plan.plane.apply(resource, at, &object).await;
+        if let Err(Refusal::Conflict(words)) = &written
+            && decide::may_take_back(release, live.as_deref(), plan.takes_back)
+        {
+            let words = format!("{at} was not as it was applied and is again: {}", one_line(words));
+            written = plan.plane.apply_by_force(resource, at, &object).await;
+            if written.is_ok() {
+                tracing::info!(namespace = release.place.namespace, name = release.place.name, object = %at, drift = words, "took back");
+                control.events.tell(
+                    Kind::Release,
+                    &release.place,
+                    &release.uid,
+                    vec![Note::normal("TakenBack", words)],
+                );
+            }
+        }
         if written == Err(Refusal::NotFound) {
             plan.plane.doubt(&at.api_version());
         }
@@ -309,8 +331,14 @@ impl Memory {
     }
 
     /// What to do with an object. One that was found to be right stays so until it or what is wanted changes.
-    fn step(&mut self, desired: &Desired, live: Option<&Live>) -> Step {
+    fn step(&mut self, desired: &Desired, live: Option<&Live>, takes_back: bool) -> Step {
         let seen = live.map(|live| (live.resource_version, desired.hash.clone()));
+        // What was left to somebody else is not left any more where the Environment says so now.
+        let left = self.attempts.get(&desired.id).is_some_and(|attempt| attempt.drift.is_some());
+        if left && takes_back {
+            self.attempts.remove(&desired.id);
+            self.right.remove(&desired.id);
+        }
         if seen.is_some() && self.right.get(&desired.id) == seen.as_ref() {
             return Step::Nothing;
         }

@@ -7,6 +7,7 @@ use release_shared::ownership::lost;
 use serde_json::Value;
 
 use crate::live::Live;
+use crate::store::Release;
 
 /// What was tried last with an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,6 +132,12 @@ pub(super) fn sent(desired: &Desired, live: Option<&Live>) -> Value {
         spec.remove("replicas");
     }
     object
+}
+
+/// Whether what somebody has taken of an object may be taken back: where the Environment says so, and from an object that is this
+/// Release's. What it has only found there it never takes over by force.
+pub(super) fn may_take_back(release: &Release, live: Option<&Live>, takes_back: bool) -> bool {
+    takes_back && live.is_some_and(|live| live.release_uid == release.uid)
 }
 
 /// Whether a Job is done for good, well or not.

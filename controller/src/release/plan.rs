@@ -34,6 +34,8 @@ pub(super) struct Plan {
     pub(super) kinds: HashMap<(String, String), Known>,
     /// Whether live objects that cannot be removed are left behind.
     pub(super) orphan_on_delete: bool,
+    /// Whether fields of live objects that somebody has taken are taken back.
+    pub(super) takes_back: bool,
     /// What could not be watched, and why.
     pub(super) unseen: HashMap<Watched, String>,
 }
@@ -111,6 +113,7 @@ pub(super) async fn plan(control: &Control, release: &Release, memory: &mut Memo
         objects,
         kinds,
         orphan_on_delete: false,
+        takes_back: ground.environment.as_ref().is_some_and(|environment| environment.takes_back),
         unseen: HashMap::new(),
     };
     if let (None, Some(fence)) = (&plan.blocked, &ground.fence) {
@@ -136,6 +139,7 @@ pub(super) async fn to_remove(control: &Control, release: &Release) -> Result<Pl
         objects: Vec::new(),
         kinds,
         orphan_on_delete,
+        takes_back: false,
         unseen: HashMap::new(),
     })
 }

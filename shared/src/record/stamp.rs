@@ -74,7 +74,14 @@ pub fn stamp(request: &StampRequest<'_>) -> Result<Stamp, Box<Violation>> {
         return Ok(Stamp { annotations: request.old.map(stamped).unwrap_or_default(), ..Stamp::default() });
     };
     let (action, from) = action(request, &before.history);
-    let mut record = Record { action, from, version: version(request), at: at(request, &before), bypass: request.bypass.then_some(true), ..facts };
+    let mut record = Record {
+        action,
+        from,
+        version: version(request),
+        at: at(request, &before),
+        bypass: request.bypass.then_some(true),
+        ..facts
+    };
     record.hash = Some(record_hash(request.kind, request.namespace, request.name, &record));
     let mut annotations = BTreeMap::from([
         (names::REVISION, record.revision.to_string()),

@@ -3,21 +3,25 @@
 use std::time::Duration;
 
 use anyhow::ensure;
+use release_shared::kinds::Kind;
+use release_shared::names;
 use release_tests::{Namespace, fixture, trials, wait};
 use serde_json::{Value, json};
 
 use super::audit;
+use super::controller_tells::events;
 use super::live::{
     condition, config_map, deployment, direct, generated, said, service, until_condition, until_live, until_ready,
     with_objects, within,
 };
-use super::objects::{Shop, created, with};
+use super::objects::{Shop, created, object, with};
 use super::person::until_shown;
 
 trials! {
     a_field_of_another_applier_is_not_taken_and_both_are_named,
     what_is_changed_by_hand_is_told_and_left,
     a_release_does_not_go_over_what_was_changed_by_hand,
+    what_is_changed_by_hand_is_taken_back_where_the_environment_says_so,
     what_is_removed_by_hand_comes_back,
     the_number_of_replicas_is_the_autoscalers,
     what_admission_changes_is_not_fought_over,
@@ -121,6 +125,42 @@ fn a_release_does_not_go_over_what_was_changed_by_hand(namespace: &Namespace<'_>
     by_hand.merge(&live, &json!({ "data": { "size": "medium" } })).unwrap();
     let healed = until_ready(&shop.jane, &next)?;
     assert_ne!(condition(&healed, "Drifted")[0], "True");
+    Ok(())
+}
+
+fn what_is_changed_by_hand_is_taken_back_where_the_environment_says_so(
+    namespace: &Namespace<'_>,
+) -> anyhow::Result<()> {
+    let _installation = fixture::installation()?;
+    let shop = Shop::open(namespace, "warn")?;
+    let web = until_ready(&shop.jane, &created(&shop.jane, &direct("web-direct", &[config_map("web", "small")])))?;
+    let live = within(&generated(namespace, "dev"), &config_map("web", ""));
+    let by_hand = shop.admin.managing_as("kubectl-edit");
+    by_hand.merge(&live, &json!({ "data": { "size": "large" } })).unwrap();
+    until_condition(&shop.jane, &web, "Drifted", "FieldsTaken")?;
+
+    // What was left so until now is taken back as soon as the Environment says so.
+    let enforce = json!({ "metadata": { "annotations": { names::DRIFT: "enforce" } } });
+    shop.pat.merge(&object(Kind::Environment, "dev", json!({})), &enforce).unwrap();
+    until_live(&shop.admin, &live, |live| live["data"]["size"] == "small")?;
+    until_condition(&shop.jane, &web, "Drifted", "AsApplied")?;
+    let words = "is again: Apply failed with 1 conflict: conflict with \"kubectl-edit\" using v1: .data.size";
+    let told = events(&shop, &web, 3)?;
+    ensure!(told.iter().any(|(_, reason, note)| reason == "TakenBack" && note.contains(words)), "{told:?}");
+
+    // A new revision takes what it needs as well.
+    by_hand.merge(&live, &json!({ "data": { "size": "large" } })).unwrap();
+    let now = shop.jane.get(&web).unwrap();
+    shop.jane.replace(&with_objects(&now, &[config_map("web", "medium")])).unwrap();
+    until_live(&shop.admin, &live, |live| live["data"]["size"] == "medium")?;
+    let ready = until_ready(&shop.jane, &web)?;
+
+    // What is another's and was never ours is not taken.
+    let other = within(&generated(namespace, "dev"), &config_map("other", "theirs"));
+    shop.admin.managing_as("other-tool").apply(&other).unwrap();
+    shop.jane.replace(&with_objects(&ready, &[config_map("web", "medium"), config_map("other", "ours")])).unwrap();
+    until_condition(&shop.jane, &web, "ResourcesApplied", "ApplyFailed")?;
+    assert_eq!(shop.admin.get(&other).unwrap()["data"]["size"], "theirs");
     Ok(())
 }
 

@@ -176,7 +176,8 @@ fn what_nobody_recorded_is_never_credited(namespace: &Namespace<'_>) -> anyhow::
     assert_eq!(outcomes(&unrecorded), outcomes(&first), "it was credited");
     assert_eq!(condition(&unrecorded, "Recorded")[..2], ["False", "ChangedSince"]);
     let listed = shop.jane.release(["list", "-o", "wide"]).run().expect_code(0);
-    let warning = "Warning: releasebinding.openchoreo.dev/web-dev has changed since its last record, and that is not recorded";
+    let warning =
+        "Warning: releasebinding.openchoreo.dev/web-dev has changed since its last record, and that is not recorded";
     ensure!(listed.stderr().contains(warning), "{}", listed.stderr());
     ensure!(listed.stdout().contains("(changed since)"), "{}", listed.stdout());
     away.end(&shop.jane)?;

@@ -18,7 +18,7 @@ trials! {
 }
 
 /// Type, reason and words of the events about an object, once there are that many.
-fn events(shop: &Shop<'_>, about: &Value, count: usize) -> anyhow::Result<Vec<(String, String, String)>> {
+pub(crate) fn events(shop: &Shop<'_>, about: &Value, count: usize) -> anyhow::Result<Vec<(String, String, String)>> {
     let uid = about["metadata"]["uid"].as_str().unwrap_or_default();
     let read = || {
         let told = shop.admin.kubectl(["get", "events.events.k8s.io", "-o", "json"]).run().expect_code(0);
