@@ -137,6 +137,9 @@ pub(crate) struct Write {
     /// A URL that says more; it stands in the history
     #[arg(long, value_name = "URL")]
     pub(crate) link: Option<String>,
+    /// Go past a freeze or the pipeline's paths: it needs the permission `bypass`, and stands in the history
+    #[arg(long, requires = "reason")]
+    pub(crate) bypass: bool,
     /// Change nothing: `client` sends nothing, `server` lets the cluster judge
     #[arg(long, value_enum, value_name = "WHERE", default_value = "none", default_missing_value = "client", num_args = 0..=1, require_equals = true)]
     pub(crate) dry_run: DryRun,
@@ -298,9 +301,15 @@ pub(crate) struct History {
     /// Everything about one revision
     #[arg(long, value_name = "NUMBER")]
     pub(crate) revision: Option<u64>,
-    /// Check that the records hold together
+    /// Check that the records hold together and are signed
     #[arg(long)]
     pub(crate) verify: bool,
+    /// A hash that you noted must be in the history, of one object
+    #[arg(long, value_name = "HASH", requires = "verify")]
+    pub(crate) expect: Option<String>,
+    /// The public keys, PEM or a ConfigMap, instead of those in the cluster
+    #[arg(long, value_name = "FILE", requires = "verify")]
+    pub(crate) keys: Option<String>,
     /// How it is printed
     #[arg(short, long, value_enum, value_name = "FORMAT")]
     pub(crate) output: Option<Format>,
@@ -486,6 +495,8 @@ mod tests {
             "promote shop",
             "promote shop --to staging --config replicas=5 --dry-run",
             "promote shop --atomic --wait=2m",
+            "promote shop --bypass --reason why",
+            "rollback shop production --bypass --reason why",
             "rollback shop staging --to-revision 4 --wait",
             "configure shop staging replicas=5 debug- --reason why",
             "restart shop staging --wait=0",
@@ -495,6 +506,7 @@ mod tests {
             "delete shop staging --dry-run=server",
             "history shop dev --limit 3 -o json",
             "history -A",
+            "history shop dev --verify --expect abc --keys keys.pem",
             "history shop -A",
             "ls -A",
             "ls --problems --summary",
@@ -513,6 +525,8 @@ mod tests {
         for bad in [
             "",
             "history",
+            "history shop --expect abc",
+            "history shop --keys keys.pem",
             "create",
             "init shop",
             "promote shop --dry-run=maybe",
@@ -525,6 +539,8 @@ mod tests {
             "get shop staging -o json --output-dir out",
             "status shop --timeout 30s",
             "create shop -f x --no-deploy --wait",
+            "promote shop --bypass",
+            "rollback shop staging --bypass --link https://example.org",
             "rollback shop",
             "rollback shop staging --wait=soon",
             "configure shop staging",

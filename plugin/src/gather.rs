@@ -1,6 +1,7 @@
 //! What a command needs to know before it plans: the component, its project and pipeline, its bindings and releases.
 
 use futures::future::try_join4;
+use jiff::Timestamp;
 use release_shared::kinds::{Kind, Owner};
 use release_shared::names;
 use release_shared::object::{annotation, text};
@@ -24,6 +25,8 @@ pub(crate) struct Gathered {
     pub(crate) releases: Vec<Value>,
     /// Whether the Component exists.
     pub(crate) component_exists: bool,
+    /// When it was read.
+    pub(crate) now: Timestamp,
 }
 
 impl Gathered {
@@ -149,6 +152,7 @@ pub(crate) async fn gather(cluster: &Cluster, component: &str, missing: Missing<
         let view = ReleaseView {
             owner: owner.clone(),
             version,
+            content: None,
             environment_configs: None,
             inline_secret: false,
             guarded: Vec::new(),
@@ -156,7 +160,7 @@ pub(crate) async fn gather(cluster: &Cluster, component: &str, missing: Missing<
         world.releases.insert(text(release, "/metadata/name").unwrap_or_default().to_owned(), view);
     }
     add_pipeline(cluster, &mut world, &owner.project_name).await?;
-    Ok(Gathered { owner, world, bindings, releases, component_exists: found.is_some() })
+    Ok(Gathered { owner, world, bindings, releases, component_exists: found.is_some(), now: Timestamp::now() })
 }
 
 async fn add_pipeline(cluster: &Cluster, world: &mut World, project: &str) -> Result<(), Error> {

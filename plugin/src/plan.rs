@@ -3,7 +3,7 @@
 use release_shared::kinds::{Kind, Owner, State};
 use release_shared::names;
 use release_shared::object::{annotation, text};
-use release_shared::record::{Action, Record, config, content_changed};
+use release_shared::record::{Action, Record, config, content_changed, next_revision};
 use release_shared::schema;
 use release_shared::yaml;
 use serde_json::{Map, Value, json};
@@ -78,6 +78,9 @@ impl<'a> Pin<'a> {
         let mut annotations = said(write);
         annotations.insert(names::ACTION.into(), self.action.as_str().into());
         annotations.insert(names::EXPECTED_REVISION.into(), self.seen_revision().into());
+        if write.bypass {
+            annotations.insert(names::BYPASS.into(), next_revision(self.existing).to_string().into());
+        }
         annotations
             .extend(self.restarted_at.as_ref().map(|at| (names::RESTARTED_AT.to_owned(), Value::from(at.as_str()))));
         let mut spec = self.rest.clone();
@@ -276,6 +279,7 @@ mod tests {
             bindings,
             releases: vec![],
             component_exists: true,
+            now: "2026-01-02T12:00:00Z".parse().unwrap(),
         }
     }
 
@@ -295,6 +299,20 @@ mod tests {
         let write = Write { reason: Some("new".into()), ..Write::default() };
         let pin = Pin::standing(&gathered, "acme", "dev", Action::Promote);
         insta::assert_json_snapshot!(Pin { release: Some("web-2"), ..pin }.intent(&write));
+    }
+
+    #[test]
+    fn a_bypass_is_asked_for_the_revision_that_is_made() {
+        let [some, none] = [gathered(vec![existing()]), gathered(vec![])];
+        let asked = |gathered: &Gathered, bypass: bool| {
+            let write = Write { bypass, ..Write::default() };
+            Pin::standing(gathered, "acme", "dev", Action::Rollback).intent(&write)["metadata"]["annotations"]
+                [names::BYPASS]
+                .clone()
+        };
+        assert_eq!(asked(&some, true), "4");
+        assert_eq!(asked(&none, true), "1");
+        assert_eq!(asked(&some, false), Value::Null);
     }
 
     #[test]

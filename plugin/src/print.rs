@@ -92,6 +92,14 @@ fn without_managed_fields(mut object: Value) -> Value {
     object
 }
 
+/// Who made a change, as people see it: the person behind an account comes before the account.
+pub(crate) fn author(by: &str, on_behalf_of: Option<&Value>) -> String {
+    match on_behalf_of.and_then(Value::as_str) {
+        Some(person) => format!("{person} (via {by})"),
+        None => by.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,6 +2,7 @@
 //! integer, any other the shortest digits of its f64 in scientific notation, `1.5e0`: our own form, since a library's may change and
 //! a hash must not.
 
+use serde::Serialize;
 use serde_json::{Map, Number, Value};
 
 /// The canonical form of a value, as bytes.
@@ -19,7 +20,8 @@ pub(crate) fn object_to_vec<const N: usize>(fields: [(&str, Option<&Value>); N])
     out
 }
 
-fn write(value: &Value, out: &mut Vec<u8>) {
+/// Writes the canonical form of a value behind what is there.
+pub(crate) fn write(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Number(number) => write_number(number, out),
         Value::Array(items) => write_array(items, out),
@@ -33,12 +35,11 @@ fn write(value: &Value, out: &mut Vec<u8>) {
 
 fn write_number(number: &Number, out: &mut Vec<u8>) {
     let float = number.as_f64().filter(|_| !number.is_u64());
-    let text = match (number.as_i64().or_else(|| float.and_then(as_integer)), float) {
-        (Some(integer), _) => integer.to_string(),
-        (None, Some(float)) => format!("{float:e}"),
-        (None, None) => number.to_string(),
-    };
-    out.extend_from_slice(text.as_bytes());
+    match (number.as_i64().or_else(|| float.and_then(as_integer)), float) {
+        (Some(integer), _) => write_json(&integer, out),
+        (None, Some(float)) => out.extend_from_slice(format!("{float:e}").as_bytes()),
+        (None, None) => write_json(number, out),
+    }
 }
 
 /// The integer that a float is, where it is one and fits i64. The bounds are exact: -2^63 is an f64, 2^63 the first too large.
@@ -61,6 +62,9 @@ fn write_array(items: &[Value], out: &mut Vec<u8>) {
 
 fn write_object(entries: &Map<String, Value>, out: &mut Vec<u8>) {
     // serde_json's map is sorted unless somebody in the build asks for `preserve_order`; a hash must not depend on that.
+    if entries.keys().is_sorted() {
+        return write_entries(entries.iter().map(|(key, value)| (key.as_str(), value)), out);
+    }
     let mut sorted: Vec<_> = entries.iter().collect();
     sorted.sort_unstable_by(|a, b| a.0.cmp(b.0));
     write_entries(sorted.into_iter().map(|(key, value)| (key.as_str(), value)), out);
@@ -79,8 +83,44 @@ fn write_entries<'a>(entries: impl Iterator<Item = (&'a str, &'a Value)>, out: &
     out.push(b'}');
 }
 
-fn write_string(text: &str, out: &mut Vec<u8>) {
-    serde_json::to_writer(out, text).unwrap_or_else(|error| unreachable!("a string is always JSON: {error}"));
+/// Writes a text that may need escapes.
+pub(crate) fn write_string(text: &str, out: &mut Vec<u8>) {
+    write_json(text, out);
+}
+
+/// Writes a text that needs no escapes, such as one that had none where it was read.
+pub(crate) fn write_plain(text: &str, out: &mut Vec<u8>) {
+    out.reserve(text.len() + 2);
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+}
+
+/// Writes an integer.
+pub(crate) fn write_integer(integer: i64, out: &mut Vec<u8>) {
+    write_json(&integer, out);
+}
+
+fn write_json<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
+    serde_json::to_writer(out, value).unwrap_or_else(|error| unreachable!("this is always JSON: {error}"));
+}
+
+/// How many bytes a value has as the JSON that is sent and stored, without writing it out.
+pub(crate) fn json_size(value: &Value) -> usize {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // Counting cannot fail; were it to, the size would be too small and etcd would answer.
+    let _ = serde_json::to_writer(&mut count, value);
+    count.0
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! The CustomResourceDefinitions of our kinds, generated from the types; `deploy/crds/` holds the result.
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+mod unknown;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, ValidationRule};
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
@@ -8,6 +10,8 @@ use crate::kinds::{
     Component, ComponentRelease, DataPlane, DeploymentPipeline, Environment, Kind, Project, Release, ReleaseBinding,
 };
 use crate::names;
+
+pub use unknown::unknown_field;
 
 /// A rule of the schema in CEL: kept by the API server also when the webhook is away.
 struct Rule {
@@ -50,6 +54,21 @@ const RULES: [Rule; 9] = [
     },
 ];
 
+/// What the schema says of a whole spec, also of a new one. What was wrong before is tolerated.
+const SPECS: [Rule; 1] = [Rule {
+    kind: Kind::Release,
+    rule: "!has(self.interval) || !has(self.progressingInterval) || duration(self.interval) == duration('0s') || duration(self.progressingInterval) <= duration(self.interval) || (oldSelf.hasValue() && has(oldSelf.value().interval) && has(oldSelf.value().progressingInterval) && oldSelf.value().interval == self.interval && oldSelf.value().progressingInterval == self.progressingInterval)",
+    message: "progressingInterval is longer than interval: a release on its way is looked at more often, not less",
+}];
+
+/// What the schema says of a whole object, with its name: the plain name, or the hashed one, which begins as the plain one does. Said on
+/// creation only: later the name stays, and no change of anything else may be refused for it.
+const NAMES: [Rule; 1] = [Rule {
+    kind: Kind::ReleaseBinding,
+    rule: "oldSelf.hasValue() || self.metadata.name == self.spec.owner.componentName + '-' + self.spec.environment || (self.metadata.name.matches('^.+-[a-z2-7]{8}$') && (self.spec.owner.componentName + '-' + self.spec.environment).startsWith(self.metadata.name.substring(0, self.metadata.name.size() - 9)))",
+    message: "metadata.name must be <component>-<environment>: a binding is named after its component and its environment",
+}];
+
 /// The definition of a kind, as it is installed.
 pub fn definition(kind: Kind) -> CustomResourceDefinition {
     let mut crd = match kind {
@@ -63,20 +82,36 @@ pub fn definition(kind: Kind) -> CustomResourceDefinition {
         Kind::Release => Release::crd(),
     };
     for version in &mut crd.spec.versions {
-        let Some(spec) = version
-            .schema
-            .as_mut()
-            .and_then(|schema| schema.open_api_v3_schema.as_mut())
-            .and_then(|schema| schema.properties.as_mut())
-            .and_then(|properties| properties.get_mut("spec"))
-        else {
-            continue;
-        };
-        let rules = RULES.iter().filter(|rule| rule.kind == kind);
-        let rules: Vec<Value> = rules.map(|rule| json!({ "rule": rule.rule, "message": rule.message })).collect();
-        spec.x_kubernetes_validations = serde_json::from_value(Value::Array(rules)).ok();
+        let root = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut());
+        let Some(root) = root else { continue };
+        let optional = json!({ "optionalOldSelf": true });
+        root.x_kubernetes_validations = Some(validations(&NAMES, kind, &optional)).filter(|rules| !rules.is_empty());
+        let Some(properties) = root.properties.as_mut() else { continue };
+        if let Some(spec) = properties.get_mut("spec") {
+            let (of_changes, of_all) = (validations(&RULES, kind, &json!({})), validations(&SPECS, kind, &optional));
+            spec.x_kubernetes_validations = Some([of_changes, of_all].concat()).filter(|rules| !rules.is_empty());
+        }
+        properties.extend(serde_json::from_value(metadata()).ok().map(|schema| ("metadata".to_owned(), schema)));
     }
     crd
+}
+
+/// The rules of a kind as the definition holds them, each with these fields besides.
+fn validations(rules: &[Rule], kind: Kind, besides: &Value) -> Vec<ValidationRule> {
+    let validation = |rule: &Rule| {
+        let mut validation = besides.clone();
+        validation["rule"] = rule.rule.into();
+        validation["message"] = rule.message.into();
+        validation
+    };
+    let rules: Vec<Value> = rules.iter().filter(|rule| rule.kind == kind).map(validation).collect();
+    serde_json::from_value(Value::Array(rules)).unwrap_or_default()
+}
+
+/// All that a schema may say of an object's metadata is what its name is like: a DNS-1123 label, as for all our kinds.
+fn metadata() -> Value {
+    let name = json!({ "type": "string", "maxLength": names::MAX_NAME, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$" });
+    json!({ "type": "object", "properties": { "name": name } })
 }
 
 /// The schema of a kind's objects, as JSON.
@@ -85,6 +120,27 @@ pub fn schema(kind: Kind) -> Value {
     let schema = crd.spec.versions.first().and_then(|version| version.schema.as_ref());
     let schema = schema.and_then(|schema| schema.open_api_v3_schema.as_ref());
     schema.and_then(|schema| serde_json::to_value(schema).ok()).unwrap_or(Value::Null)
+}
+
+/// The schema of a kind's spec as the API server holds objects against it: of an object within an object it knows all metadata, though
+/// the schema may name some only. (`x-kubernetes-embedded-resource`, structural schemas)
+pub fn spec_schema(kind: Kind) -> Value {
+    let mut spec = schema(kind).pointer("/properties/spec").cloned().unwrap_or(Value::Null);
+    complete(&mut spec);
+    spec
+}
+
+fn complete(schema: &mut Value) {
+    if schema.get("x-kubernetes-embedded-resource") == Some(&Value::Bool(true))
+        && let Some(metadata) = schema.pointer_mut("/properties/metadata").and_then(Value::as_object_mut)
+    {
+        metadata.insert("x-kubernetes-preserve-unknown-fields".to_owned(), true.into());
+    }
+    match schema {
+        Value::Object(entries) => entries.values_mut().for_each(complete),
+        Value::Array(items) => items.iter_mut().for_each(complete),
+        _ => {}
+    }
 }
 
 /// The name of a kind's file in `deploy/crds/`, and the file.

@@ -7,9 +7,11 @@
 //! | [`yaml`] | text → JSON values, read as kubectl reads them, each with its line |
 //! | [`snapshot`] | manifests → [`kinds::ComponentRelease`] |
 //! | [`kinds`], [`types`], [`names`] | what the API is made of |
+//! | [`outline`] | the text of a Release → what rules look at, and its canonical content |
 //! | [`default`] | an object → the same with its defaults |
 //! | [`validate`] | new and old object, and what the cluster holds ([`world`]) → [`violation::Findings`] |
 //! | [`pipeline`], [`promotion`] | promotion paths → roots, next steps, what may go where |
+//! | [`policy`] | policy annotations of an Environment → a freeze, which reasons count, how much is kept |
 //! | [`fence`] | an Environment → which namespaces and kinds it lets in |
 //! | [`render`] | a ComponentRelease and a ReleaseBinding → the objects of one environment |
 //! | [`desired`] | a Release → its objects as they are applied, in order |
@@ -29,8 +31,10 @@ pub mod kinds;
 pub mod names;
 pub mod object;
 pub mod outcome;
+pub mod outline;
 pub mod ownership;
 pub mod pipeline;
+pub mod policy;
 pub mod promotion;
 pub mod record;
 pub mod render;

@@ -50,6 +50,9 @@ pub const ON_BEHALF_OF: &str = "release.openchoreo.dev/on-behalf-of";
 /// Asks to go past a rule with permission: the number of the revision that this write makes. In any other write it says nothing.
 pub const BYPASS: &str = "release.openchoreo.dev/bypass";
 
+/// The verb of RBAC that lets somebody go past a rule, on `environments` and `deploymentpipelines`.
+pub const BYPASS_VERB: &str = "bypass";
+
 /// Written by the webhook only: number of the current revision.
 pub const REVISION: &str = "release.openchoreo.dev/revision";
 /// Written by the webhook only: who made the current revision.
@@ -83,9 +86,9 @@ pub const SERVICE_ACCOUNT: &str = "release.openchoreo.dev/service-account";
 pub const FROZEN: &str = "release.openchoreo.dev/frozen";
 /// Environment: `true`, or a pattern that every reason must match.
 pub const REQUIRE_REASON: &str = "release.openchoreo.dev/require-reason";
-/// Environment: how many records a history keeps.
+/// Environment: how many records the histories of what is there keep.
 pub const HISTORY_RECORDS: &str = "release.openchoreo.dev/history-records";
-/// Environment: how many bytes a history keeps.
+/// Environment: how many bytes the histories of what is there keep.
 pub const HISTORY_BYTES: &str = "release.openchoreo.dev/history-bytes";
 /// Environment: `warn` or `enforce` against drift.
 pub const DRIFT: &str = "release.openchoreo.dev/drift";
@@ -157,6 +160,12 @@ pub const PAIR_HASH: usize = 8;
 /// The SHA-256 of `bytes` in hexadecimal.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     HEXLOWER.encode(&Sha256::digest(bytes))
+}
+
+/// The SHA-256 in hexadecimal of these bytes, one part after the other.
+pub(crate) fn sha256_hex_of(parts: &[&[u8]]) -> String {
+    let hash = parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part));
+    HEXLOWER.encode(&hash.finalize())
 }
 
 /// The first `length` characters of the SHA-256 of `bytes` in lower-case base32 (RFC 4648, no padding).

@@ -14,6 +14,11 @@ pub fn annotation<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
     object.get("metadata")?.get("annotations")?.get(key)?.as_str()
 }
 
+/// Whether somebody has deleted an object that something holds.
+pub fn is_ending(object: &Value) -> bool {
+    text(object, "/metadata/deletionTimestamp").is_some()
+}
+
 /// The ReleaseBinding that an object's controller ownerReference names: the object is rendered from it.
 pub fn controlling_binding(object: &Value) -> Option<&str> {
     let owners = object.pointer("/metadata/ownerReferences")?.as_array()?;

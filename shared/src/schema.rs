@@ -1,15 +1,16 @@
 //! Schemas of configuration values: the part of OpenAPI v3 that CRDs use, as Kubernetes applies it.
 //!
-//! Understood: `type`, `enum`, `minimum`, `maximum` (and their `exclusive…`), `minLength`, `maxLength`, `required`,
-//! `properties`, `additionalProperties`, `items`, `minItems`, `maxItems`, `nullable`, `default`, `format: password`,
-//! `x-kubernetes-int-or-string`, `x-kubernetes-preserve-unknown-fields`. Everything else, `pattern` among it, is not
-//! looked at.
+//! Understood: `type`, `enum`, `minimum`, `maximum` (and their `exclusive…`), `multipleOf`, `minLength`, `maxLength`, `pattern`,
+//! `required`, `properties`, `additionalProperties`, `minProperties`, `maxProperties`, `items`, `minItems`, `maxItems`, `uniqueItems`,
+//! `nullable`, `default`, `format: password`, `x-kubernetes-int-or-string`, `x-kubernetes-preserve-unknown-fields`. Everything else,
+//! such as `anyOf` or another `format`, is not looked at.
 
 mod check;
 mod default;
 mod nearest;
 mod sound;
 
+use regex_lite::{Regex, RegexBuilder};
 use serde_json::{Value, json};
 
 pub use self::check::check;
@@ -18,6 +19,8 @@ pub use self::nearest::nearest;
 pub use self::sound::soundness;
 
 const PRESERVE: &str = "x-kubernetes-preserve-unknown-fields";
+/// The most memory that a pattern may take once it is compiled, in bytes.
+const MAX_PATTERN: usize = 64 * 1024;
 const INT_OR_STRING: &str = "x-kubernetes-int-or-string";
 
 /// The schema of a value that is lifted out of a manifest: its type, and itself as the default. `None` for null, which
@@ -66,6 +69,11 @@ pub fn follow<'a>(schema: &Value, path: impl IntoIterator<Item = &'a str>) -> Re
         }
     }
     Ok(())
+}
+
+/// A pattern of a schema, where it is one that can be understood in little room.
+fn pattern(text: &str) -> Option<Regex> {
+    RegexBuilder::new(text).size_limit(MAX_PATTERN).nest_limit(20).build().ok()
 }
 
 fn takes_any_key(schema: &Value) -> bool {

@@ -1,8 +1,13 @@
 //! What is wrong with an object: every fault with its place, a stable code and a sentence that names the cure.
 
+mod codes;
+
 use std::fmt;
 
 use crate::kinds::Kind;
+use crate::names;
+
+pub use codes::CODES;
 
 /// Where in an object a fault is, written as the Kubernetes API server writes field paths:
 /// `spec.resources[1].id`, `metadata.annotations[openchoreo.dev/version]`, `spec.resources[0].object.metadata.name`.
@@ -73,6 +78,33 @@ pub enum RestsOn {
     HealthyRun,
     /// The object of this kind and name in the namespace is as it is known, or is not there.
     Object(Kind, String),
+    /// At least one of these objects of a kind is as it is known.
+    Objects(Kind, Vec<String>),
+    /// Whether a Release of no binding's is there for this environment.
+    ReleaseByHand(String),
+}
+
+/// What somebody must be permitted to go past a rule: the verb `bypass` on an object of ours.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Permission {
+    /// The resource as RBAC names it, such as `environments`.
+    pub resource: &'static str,
+    /// The name of the object.
+    pub name: String,
+}
+
+impl Permission {
+    /// On the object of this kind and name.
+    pub fn on(kind: Kind, name: &str) -> Self {
+        Self { resource: kind.plural(), name: name.to_owned() }
+    }
+}
+
+impl fmt::Display for Permission {
+    /// `bypass on environments/production`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on {}/{}", names::BYPASS_VERB, self.resource, self.name)
+    }
 }
 
 /// One fault: where, which rule, and a whole sentence that says what is wrong and what to do.
@@ -92,12 +124,23 @@ pub struct Violation {
     pub identity: Option<String>,
     /// What else must really be as it is known for this refusal to be right.
     pub rests_on: Option<RestsOn>,
+    /// Who has this permission may go past it; `None` where nobody may.
+    pub permission: Option<Permission>,
 }
 
 impl Violation {
     /// A fault in the object.
     pub fn fault(path: FieldPath, code: &'static str, message: impl Into<String>) -> Self {
-        Self { path, code, class: Class::Fault, message: message.into(), value: None, identity: None, rests_on: None }
+        Self {
+            path,
+            code,
+            class: Class::Fault,
+            message: message.into(),
+            value: None,
+            identity: None,
+            rests_on: None,
+            permission: None,
+        }
     }
 
     /// A refusal by policy.
@@ -131,10 +174,21 @@ impl Violation {
         self
     }
 
+    /// That may be gone past with a permission.
+    #[must_use]
+    pub fn bypassable(mut self, permission: Permission) -> Self {
+        self.permission = Some(permission);
+        self
+    }
+
     /// Whether this is the same fault as `other`: same code, value and place.
     pub fn is_same_as(&self, other: &Self) -> bool {
-        let place = |v: &'_ Self| v.identity.clone().unwrap_or_else(|| v.path.as_str().to_owned());
-        self.code == other.code && self.value == other.value && place(self) == place(other)
+        self.sameness() == other.sameness()
+    }
+
+    /// What makes two violations the same fault: code, value and place.
+    pub(crate) fn sameness(&self) -> (&'static str, Option<&str>, &str) {
+        (self.code, self.value.as_deref(), self.identity.as_deref().unwrap_or(self.path.as_str()))
     }
 }
 
@@ -154,6 +208,8 @@ pub struct Findings {
     pub missing: Vec<Violation>,
     /// What is accepted and worth saying.
     pub warnings: Vec<Violation>,
+    /// What speaks against it or not and nobody has looked at yet.
+    pub open: Vec<RestsOn>,
 }
 
 impl Findings {
@@ -182,6 +238,7 @@ impl Findings {
         self.violations.extend(other.violations);
         self.missing.extend(other.missing);
         self.warnings.extend(other.warnings);
+        self.open.extend(other.open);
     }
 
     /// Turns every missing reference into a fault, as the plugin does before it sends anything.

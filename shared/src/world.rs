@@ -9,9 +9,11 @@ use serde_json::Value;
 use crate::fence::{self, Fence};
 use crate::kinds::{Health, Kind, ObjectRef, Owner};
 use crate::names;
-use crate::object::{annotation, inline_secret_fields, text};
+use crate::object::{annotation, inline_secret_fields, is_ending, text};
 use crate::pipeline::{Enforcement, Graph};
-use crate::record;
+use crate::policy::{self, Freeze, ReasonPolicy};
+use crate::record::{self, Bounds};
+use crate::snapshot;
 
 /// The objects of one namespace.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +34,10 @@ pub struct World {
     pub releases: BTreeMap<String, ReleaseView>,
     /// ReleaseBindings.
     pub bindings: BTreeMap<String, BindingView>,
+    /// Those of them that somebody has deleted and something holds.
+    pub ending: BTreeSet<(Kind, String)>,
+    /// Environment → a Release there that is no binding's, where that was looked for.
+    pub by_hand: BTreeMap<String, Option<String>>,
 }
 
 /// What the rules see of a Project.
@@ -52,6 +58,14 @@ pub struct EnvironmentView {
     pub allowed_cluster_kinds: Vec<String>,
     /// The account, `<namespace>/<name>`, that the controller acts as.
     pub service_account: Option<String>,
+    /// The DataPlane that its objects live on; none = this cluster.
+    pub data_plane: Option<String>,
+    /// Until when nothing changes there.
+    pub frozen: Option<Freeze>,
+    /// Which changes there need a reason.
+    pub reason: ReasonPolicy,
+    /// How much the histories of what is there keep.
+    pub bounds: Bounds,
 }
 
 /// What the rules see of a DeploymentPipeline.
@@ -77,6 +91,8 @@ pub struct ReleaseView {
     pub owner: Owner,
     /// Its human version.
     pub version: Option<String>,
+    /// The name that its content has, where that is not its own; `None` also where the content is not known.
+    pub content: Option<String>,
     /// The schema of what may differ per environment.
     pub environment_configs: Option<Arc<Value>>,
     /// Whether it brings a Secret with data.
@@ -114,6 +130,12 @@ impl World {
         Some(Fence::new(view, &self.namespace, project, environment))
     }
 
+    /// How much the history of an object keeps: what the Environment says that it is in, else as usual.
+    pub fn bounds(&self, kind: Kind, object: &Value) -> Bounds {
+        let environment = environment_of(kind, object).and_then(|name| self.environments.get(name));
+        environment.map(|view| view.bounds).unwrap_or_default()
+    }
+
     /// Puts an object in its place, or takes it out where `object` is `None`. What cannot be read is as if it were not there.
     pub fn put(&mut self, kind: Kind, name: &str, object: Option<&Value>) {
         fn set<V>(map: &mut BTreeMap<String, V>, name: &str, view: Option<V>) {
@@ -122,6 +144,12 @@ impl World {
                 None => drop(map.remove(name)),
             }
         }
+        let key = (kind, name.to_owned());
+        if object.is_some_and(is_ending) {
+            self.ending.insert(key)
+        } else {
+            self.ending.remove(&key)
+        };
         match kind {
             Kind::Project => set(&mut self.projects, name, object.and_then(ProjectView::read)),
             Kind::Environment => set(&mut self.environments, name, object.map(EnvironmentView::read)),
@@ -132,6 +160,11 @@ impl World {
             Kind::ReleaseBinding => set(&mut self.bindings, name, object.and_then(BindingView::read)),
             Kind::Release => {}
         }
+    }
+
+    /// Whether somebody has deleted an object that something holds.
+    pub fn is_ending(&self, kind: Kind, name: &str) -> bool {
+        !self.ending.is_empty() && self.ending.contains(&(kind, name.to_owned()))
     }
 
     /// The names of the objects of a kind.
@@ -183,6 +216,15 @@ impl World {
     }
 }
 
+/// The environment that a ReleaseBinding or a Release is in; other kinds are in none.
+pub fn environment_of(kind: Kind, object: &Value) -> Option<&str> {
+    match kind {
+        Kind::ReleaseBinding => text(object, "/spec/environment"),
+        Kind::Release => text(object, "/spec/environmentName"),
+        _ => None,
+    }
+}
+
 fn owner(object: &Value) -> Option<Owner> {
     Some(Owner {
         project_name: text(object, "/spec/owner/projectName")?.to_owned(),
@@ -199,7 +241,7 @@ impl ProjectView {
 }
 
 impl EnvironmentView {
-    /// What the rules see of an Environment.
+    /// What the rules see of an Environment. A policy that cannot be read is as if it were not there.
     pub fn read(object: &Value) -> Self {
         let list = |key| {
             let entries = annotation(object, key).unwrap_or_default().split(',').map(str::trim);
@@ -210,7 +252,30 @@ impl EnvironmentView {
             namespaces: list(names::NAMESPACES),
             allowed_cluster_kinds: list(names::ALLOWED_CLUSTER_KINDS),
             service_account: annotation(object, names::SERVICE_ACCOUNT).map(str::to_owned),
+            data_plane: data_plane(object),
+            frozen: annotation(object, names::FROZEN).and_then(|text| text.parse().ok()),
+            reason: annotation(object, names::REQUIRE_REASON).and_then(|text| text.parse().ok()).unwrap_or_default(),
+            bounds: bounds(object),
         }
+    }
+}
+
+/// An Environment's DataPlane, in both forms of a reference. Another kind of plane is somebody else's.
+fn data_plane(environment: &Value) -> Option<String> {
+    let reference = environment.pointer("/spec/dataPlaneRef")?;
+    if text(reference, "/kind").is_some_and(|kind| kind != Kind::DataPlane.as_str()) {
+        return None;
+    }
+    reference.as_str().or_else(|| reference.get("name")?.as_str()).map(str::to_owned)
+}
+
+fn bounds(environment: &Value) -> Bounds {
+    let usual = Bounds::default();
+    let said =
+        |key, read: fn(&str) -> Result<usize, String>| annotation(environment, key).and_then(|text| read(text).ok());
+    Bounds {
+        records: said(names::HISTORY_RECORDS, policy::history_records).unwrap_or(usual.records),
+        bytes: said(names::HISTORY_BYTES, policy::history_bytes).unwrap_or(usual.bytes),
     }
 }
 
@@ -232,9 +297,13 @@ impl ReleaseView {
     /// What the rules see of a ComponentRelease.
     pub fn read(object: &Value) -> Option<Self> {
         let schema = object.pointer("/spec/componentType/spec/environmentConfigs/openAPIV3Schema");
+        let owner = owner(object)?;
+        let own = text(object, "/metadata/name").unwrap_or_default();
+        let spec = object.get("spec").filter(|_| !snapshot::is_content_name(&owner.component_name, own));
         Some(Self {
-            owner: owner(object)?,
             version: annotation(object, names::VERSION_ANNOTATION).map(str::to_owned),
+            content: spec.map(|spec| snapshot::release_name(&owner.component_name, spec)),
+            owner,
             environment_configs: schema.cloned().map(Arc::new),
             inline_secret: templates(object).any(|(_, template)| !inline_secret_fields(template).is_empty()),
             guarded: templates(object)
@@ -267,9 +336,4 @@ fn templates(release: &Value) -> impl Iterator<Item = (&str, &Value)> {
     resources.into_iter().flatten().filter_map(|resource| {
         Some((resource.get("id").and_then(Value::as_str).unwrap_or_default(), resource.get("template")?))
     })
-}
-
-/// Whether somebody has deleted an object that something holds.
-fn is_ending(object: &Value) -> bool {
-    object.pointer("/metadata/deletionTimestamp").is_some_and(Value::is_string)
 }

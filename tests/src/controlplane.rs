@@ -5,6 +5,7 @@ mod nodes;
 mod others;
 mod servers;
 mod start;
+mod store;
 mod volumes;
 
 use std::fs;
@@ -18,6 +19,9 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::PostParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
+use release_shared::kinds::Kind;
+use release_shared::names;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use self::api_server::ApiServer;
@@ -37,17 +41,19 @@ const TOKEN_LIFETIME_SECONDS: i64 = 365 * 24 * 60 * 60;
 pub struct Options {
     /// An older Kubernetes minor version to behave like, such as `1.34` (`--emulated-version`).
     pub emulated_version: Option<String>,
-    /// How many nodes kwok plays. Without any there are no volumes either.
+    /// How many nodes kwok plays. Without any there are no volumes either, and neither kwok nor the scheduler runs.
     pub nodes: usize,
+    /// How the API server's admission is configured (`--admission-control-config-file`).
+    pub admission: Option<PathBuf>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { emulated_version: None, nodes: 2 }
+        Self { emulated_version: None, nodes: 2, admission: None }
     }
 }
 
-/// A running control plane: etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kwok. Dropping it stops
+/// A running control plane: etcd, kube-apiserver, kube-controller-manager, and where there are nodes kube-scheduler and kwok. Dropping it stops
 /// all of them and removes [`Self::folder`]; a watchdog does so when this process dies instead.
 pub struct ControlPlane {
     binaries: Binaries,
@@ -60,6 +66,7 @@ pub struct ControlPlane {
     admin_kubeconfig: PathBuf,
     client: Client,
     kubeconfigs: AtomicUsize,
+    stored: AtomicUsize,
 }
 
 impl ControlPlane {
@@ -182,6 +189,22 @@ impl ControlPlane {
             self.others.start_again(&self.group)?;
         }
         Ok(())
+    }
+
+    /// Puts an object of ours into the store as it is, past schemas, policies and hooks: as an earlier version let it in.
+    ///
+    /// # Errors
+    /// When the store does not take it.
+    pub fn store(&self, namespace: &str, kind: Kind, object: &Value) -> anyhow::Result<()> {
+        let mut object = object.clone();
+        let name = object["metadata"]["name"].as_str().context("what is stored has a name")?.to_owned();
+        object["metadata"]["namespace"] = namespace.into();
+        object["metadata"]["uid"] =
+            format!("00000000-0000-4000-8000-{:012x}", self.stored.fetch_add(1, Ordering::Relaxed)).into();
+        object["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z".into();
+        object["metadata"]["generation"] = 1.into();
+        let key = format!("/registry/{}/{}/{namespace}/{name}", names::GROUP, kind.plural());
+        store::put(self.api_server.etcd(), &key, &object)
     }
 
     /// Stops everything and removes the folder; all is gone on return. Safe to call twice.

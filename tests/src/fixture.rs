@@ -1,15 +1,17 @@
-//! What the tests of a run share: two control planes, each started by the first test that asks for it, with the project
-//! installed in both. In one all of it runs. In the other there is no controller: tests that look at what people and
-//! webhook do, and play the controller where they need one, must not meet the real one.
+//! What the tests of a run share: four control planes, each started by the first test that asks for it. In one all of the
+//! project runs. In another there is no controller: tests that look at what people and webhook do, and play the controller
+//! where they need one, must not meet the real one. In the last two nothing of it runs: what kinds and policies say is for the
+//! API server itself to keep, of this Kubernetes version and of the oldest one.
 
 use std::io::{self, IsTerminal, Write};
 use std::ops::Deref;
 use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 
 use crate::controlplane::{ControlPlane, Options};
 use crate::install::Installation;
+use crate::install::policies::{self, Which};
 use crate::namespace;
 
 /// An error is kept as its text: every test that needs the fixture fails with it.
@@ -22,26 +24,57 @@ pub enum Stage {
     Whole,
     /// Only the webhook does.
     Admission,
+    /// Neither does: kinds, roles and all policies are installed, but no hook.
+    Policies,
+    /// The same on an API server that behaves like [`OLDEST`], without what that does not have: mutating policies.
+    Oldest,
 }
+
+/// The oldest Kubernetes version that the project is for.
+pub const OLDEST: &str = "1.33";
 
 struct Place {
     control_plane: Shared<ControlPlane>,
     installation: Shared<RwLock<Installation<'static>>>,
 }
 
-static PLACES: [Place; 2] = [const { Place { control_plane: OnceLock::new(), installation: OnceLock::new() } }; 2];
+static PLACES: [Place; 4] = [const { Place { control_plane: OnceLock::new(), installation: OnceLock::new() } }; 4];
 
 impl Stage {
     fn place(self) -> &'static Place {
-        &PLACES[usize::from(self == Self::Admission)]
+        &PLACES[self as usize]
     }
 
-    /// Its control plane.
+    /// Its control plane. Where none of the project's programs runs, what is installed is there already.
     ///
     /// # Errors
-    /// When it did not come up.
+    /// When it did not come up, or the policies of [`Self::Policies`] and [`Self::Oldest`] could not be installed.
     pub fn control_plane(self) -> anyhow::Result<&'static ControlPlane> {
-        get(&self.place().control_plane, || ControlPlane::start(&Options::default()))
+        get(&self.place().control_plane, || {
+            let control_plane = ControlPlane::start(&self.options())?;
+            if let Some(which) = self.policies() {
+                policies::alone(&control_plane, which)?;
+            }
+            Ok(control_plane)
+        })
+    }
+
+    /// Where nothing is applied, nodes are not needed.
+    fn options(self) -> Options {
+        match self {
+            Self::Whole | Self::Admission => Options::default(),
+            Self::Policies => Options { nodes: 0, ..Options::default() },
+            Self::Oldest => Options { nodes: 0, emulated_version: Some(OLDEST.to_owned()), ..Options::default() },
+        }
+    }
+
+    /// The policies that are there by themselves.
+    fn policies(self) -> Option<Which> {
+        match self {
+            Self::Whole | Self::Admission => None,
+            Self::Policies => Some(Which::All),
+            Self::Oldest => Some(Which::Validating),
+        }
     }
 
     fn installed(self) -> anyhow::Result<&'static RwLock<Installation<'static>>> {
@@ -50,6 +83,7 @@ impl Stage {
             let installation = match self {
                 Self::Whole => Installation::install(control_plane),
                 Self::Admission => Installation::without_controller(control_plane),
+                Self::Policies | Self::Oldest => bail!("no program of the project runs on the stage {self:?}"),
             };
             installation.map(RwLock::new)
         })
@@ -87,6 +121,22 @@ pub fn installation_alone() -> anyhow::Result<Alone> {
 /// When it could not be installed.
 pub fn admission_alone() -> anyhow::Result<Alone> {
     Ok(Alone { guard: Stage::Admission.installed()?.write().unwrap_or_else(PoisonError::into_inner) })
+}
+
+/// The control plane of [`Stage::Policies`]: what its API server says comes from schemas and policies alone.
+///
+/// # Errors
+/// When it did not come up, or the policies could not be installed.
+pub fn policies() -> anyhow::Result<&'static ControlPlane> {
+    Stage::Policies.control_plane()
+}
+
+/// The same for [`Stage::Oldest`].
+///
+/// # Errors
+/// When it did not come up, or the policies could not be installed.
+pub fn oldest() -> anyhow::Result<&'static ControlPlane> {
+    Stage::Oldest.control_plane()
 }
 
 /// Stops what was started, at the end of a run. With `RELEASE_TEST_KEEP=1` on a terminal it waits for somebody who

@@ -4,6 +4,7 @@
 mod address;
 mod apply;
 mod local;
+pub mod policies;
 
 use std::path::PathBuf;
 
@@ -19,6 +20,9 @@ const NAMESPACE: &str = "release-system";
 /// The names of the programs, each also that of its service account and of its log.
 const WEBHOOK: &str = "release-webhook";
 const CONTROLLER: &str = "release-controller";
+
+/// The account that the installed webhook lets speak for others.
+pub const SPEAKER: &str = "system:serviceaccount:argocd:argocd-application-controller";
 
 /// How long the webhook takes calls after it was told to stop: there is no other replica that has to take over.
 const DRAIN_DELAY: &str = "100ms";
@@ -91,6 +95,7 @@ impl<'a> Installation<'a> {
                 "--serving-name=127.0.0.1".to_owned(),
                 format!("--namespace={NAMESPACE}"),
                 format!("--drain-delay={DRAIN_DELAY}"),
+                format!("--on-behalf-of={SPEAKER}"),
             ])
         })?;
         address::wait_until_reached(self.control_plane)

@@ -9,6 +9,7 @@
 pub mod binaries;
 pub mod cli;
 pub mod controlplane;
+pub mod corpus;
 pub mod demo;
 pub mod fixture;
 pub mod http_status;

@@ -6,13 +6,30 @@ use crate::fixture::Stage;
 use crate::namespace::Namespace;
 
 /// Registers the tests of a module: `trials! { one, another; async a_third }` declares `pub(crate) fn trials()`. With
-/// `admission:` in front they run where there is no controller.
+/// `admission:` in front they run where there is no controller, with `policies:` where only the API server answers, with
+/// `oldest:` where it does so on the oldest version, and with `policies and oldest:` on both, under two names.
 ///
 /// A test is a `fn(&Namespace<'_>) -> anyhow::Result<()>`, after the semicolon an `async fn` of the same shape. It fails
 /// by returning an error or by panicking, and its name is the module's and its own.
 #[macro_export]
 macro_rules! trials {
     (admission: $($tests:tt)*) => { $crate::trials!(@ Admission $($tests)*); };
+    (policies: $($tests:tt)*) => { $crate::trials!(@ Policies $($tests)*); };
+    (oldest: $($tests:tt)*) => { $crate::trials!(@ Oldest $($tests)*); };
+    (policies and oldest: $($test:ident),* $(,)?) => {
+        /// The tests of this module.
+        pub(crate) fn trials() -> Vec<libtest_mimic::Trial> {
+            vec![$(
+                $crate::trial::new($crate::fixture::Stage::Policies, module_path!(), stringify!($test), $test),
+                $crate::trial::new(
+                    $crate::fixture::Stage::Oldest,
+                    module_path!(),
+                    concat!(stringify!($test), "_on_the_oldest_version"),
+                    $test,
+                ),
+            )*]
+        }
+    };
     (@ $stage:ident $($test:ident),* $(,)? $(; async $($asynchronous:ident),* $(,)?)?) => {
         /// The tests of this module.
         pub(crate) fn trials() -> Vec<libtest_mimic::Trial> {

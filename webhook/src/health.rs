@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Debug, Default)]
 pub(crate) struct Readiness {
     synced: AtomicBool,
+    keyed: AtomicBool,
     trusted: AtomicBool,
 }
 
@@ -20,17 +21,23 @@ impl Readiness {
         self.trusted.store(trusted, Ordering::Release);
     }
 
-    /// Whether the caches have seen everything once.
-    pub(crate) fn is_synced(&self) -> bool {
-        self.synced.load(Ordering::Acquire)
+    /// The keys that sign records were loaded once. They stay in memory, whatever becomes of them in the cluster.
+    pub(crate) fn set_keyed(&self) {
+        self.keyed.store(true, Ordering::Release);
+    }
+
+    /// What is missing for an answer; `None` where calls can be answered.
+    pub(crate) fn cannot_answer(&self) -> Option<&'static str> {
+        match (self.synced.load(Ordering::Acquire), self.keyed.load(Ordering::Acquire)) {
+            (false, _) => Some("the caches are not yet filled"),
+            (true, false) => Some("the record keys are not yet loaded"),
+            (true, true) => None,
+        }
     }
 
     /// What is still missing; `None` when ready.
     pub(crate) fn missing(&self) -> Option<&'static str> {
-        match (self.is_synced(), self.trusted.load(Ordering::Acquire)) {
-            (_, false) => Some("the certificate is not yet in the webhook configurations"),
-            (false, true) => Some("the caches are not yet filled"),
-            (true, true) => None,
-        }
+        let trusted = self.trusted.load(Ordering::Acquire);
+        if trusted { self.cannot_answer() } else { Some("the certificate is not yet in the webhook configurations") }
     }
 }

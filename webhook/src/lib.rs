@@ -3,8 +3,11 @@
 mod args;
 mod cache;
 mod confirm;
+mod events;
 mod health;
-mod review;
+mod keys;
+mod permission;
+pub mod review;
 mod router;
 mod run;
 mod server;
@@ -12,9 +15,7 @@ mod tls;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 /// The program: reads its settings and runs until it is told to stop. The exit code is 0 then, and 1 where it could not start or go on.
 pub fn main() -> ExitCode {
-    run::main(args::Args::parse())
+    run::main(args::Args::read())
 }

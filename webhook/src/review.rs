@@ -5,11 +5,13 @@ mod decode;
 mod respond;
 
 use jiff::Timestamp;
-use release_shared::default;
-use release_shared::record::{self, Bounds, StampRequest};
-use release_shared::validate::{Change, validate, validate_deletion};
-use release_shared::violation::Findings;
+use release_shared::record::{self, Contents, Signer, StampRequest};
+use release_shared::validate::{
+    Change, Verdicts, bypass, bypass_deletion, structure, validate_deletion, validate_in_outline,
+};
+use release_shared::violation::{FieldPath, Findings, Violation};
 use release_shared::world::World;
+use release_shared::{crd, default, names};
 use serde_json::Value;
 
 pub(crate) use decode::{Request, decode, too_large};
@@ -17,7 +19,7 @@ pub(crate) use respond::Reply;
 
 /// Which of the two hooks is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
+pub enum Mode {
     /// Before schema validation: defaults and stamps, and refuses with the full list of faults.
     Mutate,
     /// After everybody else: checks that the object is still what was judged and stamped.
@@ -35,47 +37,111 @@ impl Mode {
 
 /// What a review looks at besides the request.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Context<'a> {
+pub struct Context<'a> {
     /// The objects of the request's namespace.
-    pub(crate) world: &'a World,
+    pub world: &'a World,
+    /// Who signs what is recorded; `None` leaves it unsigned.
+    pub signer: Option<&'a Signer>,
     /// The clock.
-    pub(crate) now: Timestamp,
+    pub now: Timestamp,
+    /// The accounts that may name the person behind a change.
+    pub speakers: &'a [String],
+    /// What is known of the permissions of who asks.
+    pub verdicts: &'a Verdicts,
 }
 
-/// Judges a request.
+/// The whole of a review: the bytes of an `AdmissionReview` in, those of its answer out. What the answer rests on is taken for
+/// right as the world has it.
+pub fn answer(mode: Mode, body: &[u8], context: &Context<'_>) -> Vec<u8> {
+    match decode(body) {
+        Ok(request) => review(mode, &request, context).body(),
+        Err(reply) => reply.body(),
+    }
+}
+
+/// Judges a request. A refusal tells of everything, for which the whole objects are looked at.
 pub(crate) fn review(mode: Mode, request: &Request<'_>, context: &Context<'_>) -> Reply {
+    let reply = judge(mode, request, context);
+    let whole = if reply.is_allowed() { None } else { request.whole() };
+    whole.map_or(reply, |whole| judge(mode, &whole, context))
+}
+
+fn judge(mode: Mode, request: &Request<'_>, context: &Context<'_>) -> Reply {
     let Some(new) = request.new.as_ref() else {
         return review_deletion(request, context);
     };
     let defaults = default::defaults(request.kind, new);
     let defaulted = default::with(new, &defaults);
+    let sent = request.contents.as_ref().map(|(new, old)| Contents { new, old: old.as_ref() });
+    let with_defaults = sent.map(|contents| contents.new.with(&defaults));
+    let contents = sent.zip(with_defaults.as_ref()).map(|(sent, new)| Contents { new, ..sent });
     let change = Change {
         kind: request.kind,
         name: request.name(),
         new: &defaulted,
         old: request.old.as_ref(),
         user: Some(request.user()),
+        manager: request.manager(),
+        now: Some(context.now),
     };
-    let findings = validate(&change, Some(context.world));
-    let stamp_request = stamp_request(request, &defaulted, context);
-    match mode {
+    let mut findings = validate_in_outline(&change, contents, Some(context.world));
+    let bypass = bypass(&change, &mut findings, context.verdicts);
+    // What is checked last is what is stored: nobody puts a default in any more.
+    let recorded = if mode == Mode::Mutate { &defaulted } else { new };
+    let contents = contents.filter(|_| mode == Mode::Mutate).or(sent);
+    let stamp_request = stamp_request(request, recorded, contents, context, !bypass.past.is_empty());
+    findings.warnings.extend(unheard(&stamp_request));
+    let reply = match mode {
         Mode::Mutate => match record::stamp(&stamp_request) {
             Ok(stamp) if findings.violations.is_empty() => Reply::stamped(request, new, &defaults, &stamp, findings),
-            Ok(_) => Reply::denied(request, findings),
-            Err(violation) => Reply::denied(request, with(findings, *violation)),
+            Ok(_) => Reply::denied(request, in_full(&change, findings)),
+            Err(violation) => Reply::denied(request, in_full(&change, with(findings, *violation))),
         },
-        Mode::Validate => match record::verify(&stamp_request) {
+        Mode::Validate => match unchanged_by_storage(request, new).and_then(|()| record::verify(&stamp_request)) {
             Ok(record) if findings.violations.is_empty() => Reply::verified(request, record),
             Ok(_) => Reply::denied(request, findings),
             Err(violation) => Reply::denied(request, with(findings, *violation)),
         },
-    }
+    };
+    reply.with_bypass(bypass)
+}
+
+/// Another webhook may put in a field that the API server takes out again without a word: the record would be of something else than
+/// what is stored. (What a client sends of that kind is gone before anybody is asked.)
+fn unchanged_by_storage(request: &Request<'_>, new: &Value) -> Result<(), Box<Violation>> {
+    let unknown = crd::unknown_field(request.kind, new, request.old.as_ref());
+    unknown.map_or(Ok(()), |path| {
+        let message = format!(
+            "is no field of a {}, and would not be stored, while the record would be of an object with it: take it out of what another \
+             mutating webhook writes",
+            request.kind
+        );
+        Err(Box::new(Violation::fault(path, "UnknownField", message)))
+    })
 }
 
 fn review_deletion(request: &Request<'_>, context: &Context<'_>) -> Reply {
     let old = request.old.as_ref().unwrap_or(&Value::Null);
-    let findings = validate_deletion(request.kind, request.name(), old, context.world);
-    if findings.violations.is_empty() { Reply::allow_deletion(request) } else { Reply::denied(request, findings) }
+    let mut findings = validate_deletion(request.kind, request.name(), old, context.world, context.now);
+    let bypass = bypass_deletion(&mut findings, context.verdicts);
+    let reply = if findings.violations.is_empty() {
+        Reply::allow_deletion(request, findings)
+    } else {
+        Reply::denied(request, findings)
+    };
+    reply.with_bypass(bypass)
+}
+
+/// All faults are told at once, those too that the API server would find after this.
+fn in_full(change: &Change<'_>, mut findings: Findings) -> Findings {
+    let more = structure(change, &findings.violations);
+    findings.violations.extend(more);
+    findings
+}
+
+/// The reply where a deletion is not to be refused, whatever is in need of the object: its namespace ends, and all in it.
+pub(crate) fn let_go(request: &Request<'_>) -> Reply {
+    Reply::allow_deletion(request, Findings::none())
 }
 
 /// The same fault may be told by a rule and by the record.
@@ -86,20 +152,43 @@ fn with(mut findings: Findings, violation: release_shared::violation::Violation)
     findings
 }
 
-fn stamp_request<'a>(request: &'a Request<'_>, new: &'a Value, context: &Context<'a>) -> StampRequest<'a> {
+/// Says to an account that may not speak for others that nobody hears whom it names.
+fn unheard(request: &StampRequest<'_>) -> Option<Violation> {
+    let name = record::said(names::ON_BEHALF_OF, request.new, request.old, request.manager)?;
+    if request.speaks_for_others {
+        return None;
+    }
+    let message = format!(
+        "{name:?} is not recorded: {} is no account that may speak for others; the platform names those accounts to the webhook \
+         (--on-behalf-of)",
+        request.user
+    );
+    let path = FieldPath::root("metadata").field("annotations").field(names::ON_BEHALF_OF);
+    Some(Violation::policy(path, "NotASpeaker", message).with_value(name))
+}
+
+fn stamp_request<'a>(
+    request: &'a Request<'_>,
+    new: &'a Value,
+    contents: Option<Contents<'a>>,
+    context: &Context<'a>,
+    bypass: bool,
+) -> StampRequest<'a> {
     StampRequest {
         kind: request.kind,
         namespace: request.namespace(),
         name: request.name(),
         new,
         old: request.old.as_ref(),
+        contents,
         user: request.user(),
         manager: request.manager(),
-        speaks_for_others: false,
-        bypass: false,
+        speaks_for_others: context.speakers.iter().any(|speaker| speaker == request.user()),
+        bypass,
         dry_run: request.dry_run(),
         now: context.now,
-        bounds: Bounds::default(),
+        bounds: context.world.bounds(request.kind, new),
+        signer: context.signer,
         world: Some(context.world),
     }
 }

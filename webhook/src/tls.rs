@@ -1,61 +1,159 @@
-//! Certificates that this program makes itself: an authority and a leaf in a Secret that all replicas share, and the authority in the
-//! webhook configurations.
+//! Certificates: the one that is served, and who may call.
 //!
-//! `Secret → Pair (or a new one) → caBundle of both configurations → served`. Replicas agree through the Secret's resourceVersion:
-//! whoever writes first wins, the others read.
+//! Where they come from: [`own`] makes them and keeps the authority in the webhook configurations; [`mounted`] reads them from files.
+//! `state`, `plan`, `rotate`, `anchors` and `choose` are the pure parts; `secret`, `hooks`, `files` and `tell` are their edges; `keeper` is
+//! what both ways share.
 
-mod bundle;
-mod pair;
+mod anchors;
+mod callers;
+mod certificate;
+mod choose;
+mod files;
+mod hooks;
+mod keeper;
+mod mounted;
+mod own;
+mod plan;
+mod rotate;
 mod secret;
+mod settings;
+mod state;
+mod tell;
 
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use futures::StreamExt;
 use jiff::Timestamp;
 use kube::Client;
 use rustls::ServerConfig;
+use rustls::pki_types::CertificateDer;
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use thiserror::Error;
 
+use self::anchors::Anchors;
+use self::callers::Callers;
+use self::certificate::Facts;
+use self::files::Content;
+use self::keeper::Keeper;
+use self::mounted::Mounted;
+use self::own::Own;
+pub(crate) use self::settings::Settings;
+use self::tell::Teller;
 use crate::health::Readiness;
-use bundle::Trust;
-use pair::Pair;
 
-/// How often certificate and configurations are looked at once all is well.
-const INTERVAL: Duration = Duration::from_secs(30);
-/// How soon they are looked at again after a failure, or after a change: who takes the authority out again and again is not answered
-/// faster than this.
-const RETRY: Duration = Duration::from_secs(1);
+/// How often the authorities of who may call are looked at.
+const POLL: Duration = Duration::from_secs(1);
 
 /// What can go wrong with certificates.
 #[derive(Debug, Error)]
 pub(crate) enum Error {
     #[error("failed to make a certificate")]
     Make(#[from] rcgen::Error),
-    #[error("failed to read the certificate in the Secret: {0}")]
+    #[error("failed to read a certificate: {0}")]
     Read(String),
-    #[error("failed to use the certificate")]
+    #[error("failed to use a certificate")]
     Use(#[from] rustls::Error),
     #[error("failed to reach the API server")]
     Api(#[from] kube::Error),
 }
 
-/// The certificate that is served; swapped as a whole, without touching connections.
+/// How long what we make lives.
+#[derive(Debug, Clone)]
+struct Lifetimes {
+    /// How long an authority must have been in all hooks before it signs.
+    propagation: Duration,
+    leaf: Duration,
+    authority: Duration,
+}
+
+/// The certificate that is served, swapped as a whole without touching connections, and what is known about it.
 #[derive(Debug, Default)]
 pub(crate) struct Certificates {
-    current: RwLock<Option<Arc<CertifiedKey>>>,
+    served: RwLock<Option<Served>>,
+    callers: Option<Arc<Callers>>,
+    /// Whom it must be for.
+    names: Vec<String>,
+    report: RwLock<Report>,
+}
+
+#[derive(Debug, Clone)]
+struct Served {
+    key: Arc<CertifiedKey>,
+    until: Option<Timestamp>,
+}
+
+#[derive(Debug, Default)]
+struct Report {
+    /// Whom each hook trusts.
+    bundles: Vec<Vec<CertificateDer<'static>>>,
+    deviations: Vec<String>,
+    problem: Option<String>,
 }
 
 impl Certificates {
+    fn new(settings: &Settings, names: Vec<String>) -> Self {
+        let callers = settings.client_ca.as_ref().map(|_| Arc::new(Callers::new(settings.client_name.clone())));
+        Self { callers, names, ..Self::default() }
+    }
+
     fn set(&self, key: Arc<CertifiedKey>) {
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(key);
+        let until = key.cert.first().and_then(|leaf| Facts::of_der(leaf)).map(|facts| facts.until);
+        *self.served.write().unwrap_or_else(PoisonError::into_inner) = Some(Served { key, until });
+    }
+
+    fn report(&self, bundles: Vec<Vec<CertificateDer<'static>>>, deviations: Vec<String>) {
+        let mut report = self.report.write().unwrap_or_else(PoisonError::into_inner);
+        report.bundles = bundles;
+        report.deviations = deviations;
+    }
+
+    fn set_problem(&self, problem: Option<String>) {
+        self.report.write().unwrap_or_else(PoisonError::into_inner).problem = problem;
+    }
+
+    /// The certificate that is served, and what is between it and its authority; nothing before there is one.
+    pub(crate) fn served(&self) -> Option<Arc<CertifiedKey>> {
+        self.served.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(|served| served.key.clone())
+    }
+
+    /// When the certificate that is served expires; nothing before there is one.
+    pub(crate) fn until(&self) -> Option<Timestamp> {
+        self.served.read().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|served| served.until)
+    }
+
+    /// Whether every hook, as it was when it was looked at last, would take this chain for us now: what a probe of our own socket has to
+    /// ask.
+    ///
+    /// # Errors
+    /// With what is wrong with it.
+    #[expect(dead_code, reason = "readiness by our own socket asks it")]
+    pub(crate) fn would_be_trusted(&self, chain: &[CertificateDer<'_>]) -> Result<(), String> {
+        let report = self.report.read().unwrap_or_else(PoisonError::into_inner);
+        if report.bundles.is_empty() {
+            return Err("no hook is installed".to_owned());
+        }
+        let told = report.bundles.iter().try_for_each(|bundle| anchors::verify(bundle, chain, &self.names));
+        told.map_err(|error| error.to_string())
+    }
+
+    /// What somebody should look at although calls may be answered: hooks that are not as installed, files that are not served. One
+    /// sentence each.
+    #[expect(dead_code, reason = "the details of readiness ask it")]
+    pub(crate) fn remarks(&self) -> Vec<String> {
+        let report = self.report.read().unwrap_or_else(PoisonError::into_inner);
+        report.deviations.iter().chain(&report.problem).cloned().collect()
     }
 
     /// The server's side of TLS. No tickets and no sessions: the API server resumes none.
     pub(crate) fn server_config(self: Arc<Self>) -> ServerConfig {
-        let mut config = ServerConfig::builder().with_no_client_auth().with_cert_resolver(self);
+        let builder = ServerConfig::builder();
+        let builder = match &self.callers {
+            Some(callers) => builder.with_client_cert_verifier(callers.clone()),
+            None => builder.with_no_client_auth(),
+        };
+        let mut config = builder.with_cert_resolver(self);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         config.send_tls13_tickets = 0;
         config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -65,60 +163,63 @@ impl Certificates {
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.served()
     }
 }
 
-/// Keeps certificate and configurations right, for ever.
-pub(crate) async fn maintain(
-    client: Client,
-    namespace: String,
-    names: Vec<String>,
-    certificates: Arc<Certificates>,
-    readiness: Arc<Readiness>,
-) {
-    let mut served: Option<Pair> = None;
-    let mut said = String::new();
-    let mut changes = std::pin::pin!(bundle::changes(&client));
-    loop {
-        let looked = ensure(&client, &namespace, &names, &certificates, &mut served).await;
-        let trusted = matches!(looked, Ok(Trust::Given));
-        if let Ok(trust) = &looked {
-            readiness.set_trusted(*trust == Trust::Given);
-        }
-        let state = looked.map_or_else(|error| error_chain(&error), |trust| trust.to_string());
-        if said != state {
-            tracing::info!(state, "trust of the API server");
-            said = state;
-        }
-        let wait = if trusted { INTERVAL } else { Duration::ZERO };
-        tokio::time::sleep(RETRY).await;
-        tokio::select! {
-            Some(()) = changes.next() => {}
-            () = tokio::time::sleep(wait) => {}
-        }
-    }
-}
-
-/// One look: the pair in the Secret is served, and both configurations trust it. Returns whether they do.
-async fn ensure(
+/// Begins to keep certificates and what trusts them right, for ever.
+pub(crate) fn start(
     client: &Client,
     namespace: &str,
-    names: &[String],
-    certificates: &Certificates,
-    served: &mut Option<Pair>,
-) -> Result<Trust, Error> {
-    let pair = secret::load_or_make(client, namespace, names, Timestamp::now()).await?;
-    let trust = bundle::ensure(client, &pair.authority).await?;
-    if served.as_ref() != Some(&pair) {
-        certificates.set(Arc::new(pair.certified_key()?));
-        tracing::info!(names = names.join(","), "serving with a new certificate");
-        *served = Some(pair);
+    names: Vec<String>,
+    settings: &Settings,
+    readiness: Arc<Readiness>,
+) -> Arc<Certificates> {
+    let certificates = Arc::new(Certificates::new(settings, names.clone()));
+    let lifetimes = settings.lifetimes();
+    let keeper = Keeper {
+        client: client.clone(),
+        names,
+        propagation: lifetimes.propagation,
+        certificates: certificates.clone(),
+        readiness,
+        teller: Teller::new(client.clone(), namespace),
+        anchors: Anchors::default(),
+        served: None,
+        deviations: Vec::new(),
+        said: String::new(),
+    };
+    match settings.files() {
+        Some(paths) => tokio::spawn(Mounted { keeper, paths, problem: None }.keep()),
+        None => {
+            let namespace = namespace.to_owned();
+            tokio::spawn(Own { keeper, namespace, lifetimes, served: None, remembered: None, settled: None }.keep())
+        }
+    };
+    if let (Some(callers), Some(path)) = (certificates.callers.clone(), settings.client_ca.clone()) {
+        tokio::spawn(follow(callers, path));
     }
-    Ok(trust)
+    certificates
 }
 
-fn error_chain(error: &dyn std::error::Error) -> String {
+/// Reads the authorities of who may call again and again, and takes what is new.
+async fn follow(callers: Arc<Callers>, path: PathBuf) {
+    let mut last = None;
+    loop {
+        let content = Content::read(&path).await;
+        if last.as_ref() != Some(&content) {
+            match callers.read(&path, &content) {
+                Ok(authorities) => tracing::info!(authorities, "who may call was read"),
+                Err(problem) => tracing::warn!(problem, "who may call stays as it was"),
+            }
+            last = Some(content);
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// An error with all that led to it.
+pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

@@ -32,7 +32,10 @@ Examples:
   kubectl release rollback shop production --reason \"orders fail\" --wait
 
   # To a revision out of the history, after a look at what changes
-  kubectl release rollback shop production --to-revision 4 --diff";
+  kubectl release rollback shop production --to-revision 4 --diff
+
+  # While the environment is frozen, by who may
+  kubectl release rollback shop production --bypass --reason \"OPS-1311: checkout is down\"";
 
 pub(super) const CONFIGURE: &str = "\
 Examples:
@@ -71,7 +74,11 @@ Examples:
   kubectl release history deploymentpipeline/shop
 
   # What one person did anywhere in the last week, for a script
-  kubectl release history -A --by jane@example.com --since 7d -o json";
+  kubectl release history -A --by jane@example.com --since 7d -o json
+
+  # Whether anybody has improved on it, also since somebody noted the hash of its newest record
+  kubectl release history --all --verify
+  kubectl release history shop production --verify --expect 4e24…";
 
 pub(super) const LIST: &str = "\
 Examples:

@@ -45,7 +45,7 @@ pub(super) async fn run(cluster: &Cluster, args: &Create) -> Result<(), Error> {
     let pin = environment.as_deref().map(|environment| pin_in(cluster, &gathered, &release, environment));
     let intent = pin.as_ref().map(|pin| pin.intent(&args.write));
     if let (Some(wanted), Some(intent)) = (&pin, &intent) {
-        pin::check(&gathered, wanted, intent)?;
+        pin::check(&gathered, wanted, intent, &args.write)?;
         let question = format!("Pin {name} in {}?", wanted.environment);
         pin::show_diff(cluster, &args.write, wanted, Some(&release), &question).await?;
     }
@@ -90,7 +90,8 @@ fn cut(args: &Create, manifests: &[snapshot::Manifest], gathered: &Gathered) -> 
 /// What the rules say of a release, each fault led back to its file and line.
 fn faults_of(cut: &Cut, release: &Value, gathered: &Gathered) -> Vec<Fault> {
     let name = text(release, "/metadata/name").unwrap_or_default();
-    let change = Change { kind: Kind::ComponentRelease, name, new: release, old: None, user: None };
+    let change =
+        Change { kind: Kind::ComponentRelease, name, new: release, old: None, user: None, manager: None, now: None };
     let mut findings = validate(&change, Some(&gathered.world));
     if gathered.component_exists {
         findings = findings.strict();

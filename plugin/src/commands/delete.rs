@@ -30,7 +30,7 @@ pub(super) async fn run(cluster: &Cluster, args: &Delete, now: Timestamp) -> Res
     };
     let called = pin::called_there(&args.component, gathered.pinned(environment)?);
     let leaving = Leaving::plan(&gathered, &cluster.namespace, environment, &args.write, now);
-    leaving.check(&gathered)?;
+    leaving.check(&gathered, &args.write)?;
     let question = format!("Delete {called} from {environment}?");
     pin::show_diff(cluster, &args.write, &leaving.pin, None, &question).await?;
     if args.write.dry_run != DryRun::Client {
@@ -86,8 +86,8 @@ impl<'a> Leaving<'a> {
         text(self.existing(), "/metadata/deletionTimestamp").is_some()
     }
 
-    fn check(&self, gathered: &Gathered) -> Result<(), Error> {
-        if self.is_leaving() { Ok(()) } else { pin::check(gathered, &self.pin, &self.intent) }
+    fn check(&self, gathered: &Gathered, write: &Write) -> Result<(), Error> {
+        if self.is_leaving() { Ok(()) } else { pin::check(gathered, &self.pin, &self.intent, write) }
     }
 
     /// Asks the server whether it would be recorded and deleted: who may do only one of both does neither.
@@ -195,6 +195,7 @@ mod tests {
             bindings: vec![binding],
             releases: vec![],
             component_exists: true,
+            now: "2026-01-02T12:00:00Z".parse().unwrap(),
         }
     }
 

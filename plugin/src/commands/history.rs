@@ -1,6 +1,7 @@
 //! `history`: who changed what, when and why, newest first. One GET.
 
 mod item;
+mod keys;
 mod verify;
 
 use jiff::{SignedDuration, Timestamp};
@@ -19,7 +20,7 @@ pub(super) async fn run(cluster: &Cluster, args: &History, now: Timestamp) -> Re
     let since = args.since.as_deref().map(|text| since(text, now)).transpose()?;
     let objects = read(cluster, args).await?;
     if args.verify {
-        return verify::run(&objects, args.output);
+        return verify::run(cluster, &objects, args).await;
     }
     let mut items = newest_first(objects.iter().map(items).collect());
     items.retain(|item| item.matches(args, since));

@@ -187,6 +187,11 @@ fn namespaces(environment: &str) -> String {
 }
 
 fn check(args: &Init) -> Result<(), Error> {
+    if args.write.bypass {
+        let message =
+            "--bypass: nothing is changed in an environment here, so there is nothing to go past: leave it out";
+        return Err(Error::Usage(message.to_owned()));
+    }
     if let Some(unknown) = args.production.iter().find(|name| !args.environments.contains(name)) {
         let known = args.environments.join(", ");
         return Err(Error::Usage(format!("--production: {unknown:?} is none of the environments ({known})")));
@@ -229,7 +234,10 @@ fn pre_check(planned: &[(Kind, Value)]) -> Result<(), Error> {
     let mut findings = Findings::none();
     for (kind, object) in planned {
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
-        findings.extend(validate(&Change { kind: *kind, name, new: object, old: None, user: None }, None));
+        findings.extend(validate(
+            &Change { kind: *kind, name, new: object, old: None, user: None, manager: None, now: None },
+            None,
+        ));
     }
     if findings.violations.is_empty() { Ok(()) } else { Err(Error::PreCheck(findings)) }
 }

@@ -1,13 +1,12 @@
 //! `lint`: the rules of the webhook on files, without a cluster. Application manifests are judged as the release that they would
 //! become, objects of our own kinds as they stand.
 
+use release_shared::default;
 use release_shared::kinds::Kind;
 use release_shared::names;
 use release_shared::object::text;
 use release_shared::snapshot::{self, Manifest};
-use release_shared::validate::{Change, validate};
-use release_shared::{crd, default, schema};
-use serde_json::Value;
+use release_shared::validate::{Change, structure, validate};
 
 use super::create::Fault;
 use crate::args::Lint;
@@ -46,28 +45,15 @@ fn lint_own(manifest: &Manifest) -> Vec<String> {
     let sent = &manifest.document.value;
     let object = default::with(sent, &default::defaults(kind, sent));
     let name = text(&object, "/metadata/name").unwrap_or_default().to_owned();
-    let findings = validate(&Change { kind, name: &name, new: &object, old: None, user: None }, None);
-    let mut violations = findings.violations;
-    for unknown in unknown_fields(kind, &object) {
-        if !violations.iter().any(|violation| violation.path == unknown.path) {
-            violations.push(unknown);
-        }
-    }
+    let change = Change { kind, name: &name, new: &object, old: None, user: None, manager: None, now: None };
+    let mut violations = validate(&change, None).violations;
+    let more = structure(&change, &violations);
+    violations.extend(more);
     let place = |path: &str| manifest.document.lines.at(tokens(path).iter().map(String::as_str));
     violations
         .iter()
         .map(|violation| format!("{}:{}: {violation}", manifest.file, place(violation.path.as_str())))
         .collect()
-}
-
-/// Fields that the API server would refuse or drop.
-fn unknown_fields(kind: Kind, object: &Value) -> Vec<release_shared::violation::Violation> {
-    let schema = crd::schema(kind);
-    let (Some(schema), Some(spec)) = (schema.pointer("/properties/spec"), object.get("spec")) else {
-        return Vec::new();
-    };
-    let found = schema::check(schema, spec, &release_shared::violation::FieldPath::root("spec"));
-    found.into_iter().filter(|violation| violation.code == "ConfigUnknown").collect()
 }
 
 /// The steps of a field path.
@@ -106,7 +92,15 @@ fn lint_application(args: &Lint, manifests: &[Manifest]) -> Vec<String> {
     };
     if let Some(cut) = cut {
         let name = text(&cut.release, "/metadata/name").unwrap_or_default();
-        let change = Change { kind: Kind::ComponentRelease, name, new: &cut.release, old: None, user: None };
+        let change = Change {
+            kind: Kind::ComponentRelease,
+            name,
+            new: &cut.release,
+            old: None,
+            user: None,
+            manager: None,
+            now: None,
+        };
         faults.extend(validate(&change, None).violations.iter().map(|violation| Fault::of_release(&cut, violation)));
     }
     Fault::sorted(faults)

@@ -4,7 +4,7 @@ use release_shared::kinds::{Kind, State};
 use release_shared::names;
 use release_shared::object::{annotation, text};
 use release_shared::record::Action;
-use release_shared::validate::{Change, validate};
+use release_shared::validate::{Change, Verdict, Verdicts, bypass, validate};
 use serde_json::Value;
 
 use super::{Done, Verb, called, options, report};
@@ -94,11 +94,28 @@ pub(super) fn drop_unknown(configs: &mut serde_json::Map<String, Value>, release
     }
 }
 
-/// The rules for the pin. What is removed needs nothing that it refers to.
-pub(super) fn check(gathered: &Gathered, pin: &Pin<'_>, intent: &Value) -> Result<(), Error> {
+/// The rules for the pin. What is removed needs nothing that it refers to. Whether somebody who asks to go past a rule may do so, the
+/// cluster says.
+pub(super) fn check(gathered: &Gathered, pin: &Pin<'_>, intent: &Value, write: &Write) -> Result<(), Error> {
     let after = pin.after(intent);
-    let change = Change { kind: Kind::ReleaseBinding, name: &pin.name, new: &after, old: pin.existing, user: None };
+    let change = Change {
+        kind: Kind::ReleaseBinding,
+        name: &pin.name,
+        new: &after,
+        old: pin.existing,
+        user: None,
+        manager: Some(names::PLUGIN_MANAGER),
+        now: Some(gathered.now),
+    };
     let mut findings = validate(&change, Some(&gathered.world));
+    let permissions = findings.violations.iter().filter_map(|violation| violation.permission.clone());
+    let permitted: Verdicts = permissions.map(|permission| (permission, Verdict::Permitted)).collect();
+    let past = bypass(&change, &mut findings, &permitted).past;
+    if write.dry_run == DryRun::Client {
+        // Nobody else will say so.
+        let told = findings.warnings.iter().filter(|warning| past.contains(&warning.code));
+        told.for_each(|warning| note(&format!("Warning: {warning}")));
+    }
     if !gathered.component_exists && pin.action == Action::Deploy {
         // It is made in the same command.
         findings.missing.retain(|missing| missing.code != "ComponentNotFound");
@@ -148,7 +165,7 @@ pub(super) async fn see_to(
     words: &Words,
 ) -> Result<Pinned, Error> {
     let intent = pin.intent(write);
-    check(gathered, pin, &intent)?;
+    check(gathered, pin, &intent, write)?;
     if let Some(existing) = pin.existing.filter(|_| pin.is_there(&intent)) {
         let sentence = format!("nothing changes: {}", words.stands);
         return Ok(Pinned { binding: existing.clone(), changed: false, sentence, verb: Verb::Unchanged });

@@ -197,6 +197,7 @@ mod tests {
             bindings: bindings.collect(),
             releases: vec![],
             component_exists: true,
+            now: "2026-01-02T12:00:00Z".parse().unwrap(),
         }
     }
 

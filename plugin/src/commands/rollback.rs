@@ -49,7 +49,8 @@ pub(super) async fn back(
     let target = target::last_healthy(&now).map_err(Error::Refused)?;
     gathered.bindings.push(now);
     let write = Write {
-        reason: Some(reason(cause)),
+        reason: Some(reason(write.reason.as_deref(), cause)),
+        bypass: write.bypass,
         force_conflicts: write.force_conflicts,
         output: write.output,
         ..Write::default()
@@ -63,9 +64,11 @@ pub(super) async fn back(
     Ok(())
 }
 
-/// Why, within what a reason may be.
-fn reason(cause: &str) -> String {
-    let text: String = format!("atomic: {cause}").chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+/// Why, within what a reason may be. It begins with what was said of the change that is taken back, which may have to name a ticket.
+fn reason(given: Option<&str>, cause: &str) -> String {
+    let given = given.filter(|given| !given.is_empty()).map(|given| format!("{given}; ")).unwrap_or_default();
+    let text: String =
+        format!("{given}atomic: {cause}").chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let ends = text.char_indices().map(|(at, c)| at + c.len_utf8());
     let end = ends.take_while(|end| *end <= MAX_REASON).last().unwrap_or(0);
     text[..end].to_owned()
@@ -124,8 +127,9 @@ mod tests {
 
     #[test]
     fn a_reason_is_one_line_that_fits() {
-        assert_eq!(reason("no\nimage"), "atomic: no image");
-        let long = reason(&"ä".repeat(400));
+        assert_eq!(reason(None, "no\nimage"), "atomic: no image");
+        assert_eq!(reason(Some("OPS-7 go"), "no image"), "OPS-7 go; atomic: no image");
+        let long = reason(None, &"ä".repeat(400));
         assert!(long.len() <= MAX_REASON && long.ends_with('ä'), "{}", long.len());
     }
 }

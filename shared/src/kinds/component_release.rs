@@ -101,7 +101,7 @@ pub struct ComponentTypeSpec {
 pub struct OpenApiSchema {
     /// OpenAPI v3.
     #[serde(rename = "openAPIV3Schema")]
-    #[schemars(schema_with = "super::schema::template")]
+    #[schemars(schema_with = "super::schema::atomic_object")]
     pub open_api_v3_schema: Value,
 }
 
@@ -110,7 +110,7 @@ pub struct OpenApiSchema {
 #[serde(rename_all = "camelCase")]
 pub struct ResourceTemplate {
     /// Unique in the release, and a label value.
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"))]
     pub id: String,
     /// The object; strings may hold references such as `${environmentConfigs.replicas}`.
     #[schemars(schema_with = "super::schema::template")]

@@ -1,9 +1,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::content::{config, content_hash};
+use super::Record;
+use super::content::config;
+use super::raw::RawHistory;
 use super::stamp::{StampRequest, said};
-use super::{History, Record};
 use crate::canonical;
 use crate::kinds::{Kind, Owner};
 use crate::names;
@@ -60,10 +61,11 @@ impl std::fmt::Display for Action {
     }
 }
 
-/// What a change of an object is called, and the environment that a promoted release comes from.
-pub(super) fn action(request: &StampRequest<'_>, history: &History) -> (Action, Option<String>) {
+/// What a change of an object is called, and the environment that a promoted release comes from. `content` is the hash of its content
+/// from then on.
+pub(super) fn action(request: &StampRequest<'_>, history: &RawHistory<'_>, content: &str) -> (Action, Option<String>) {
     match (request.kind, request.old) {
-        (Kind::ReleaseBinding, _) => of_binding(request, history),
+        (Kind::ReleaseBinding, _) => of_binding(request, history, content),
         (_, None) => (Action::Create, None),
         (_, Some(_)) => (Action::Update, None),
     }
@@ -93,7 +95,7 @@ fn field<'a>(binding: &'a Value, name: &str) -> Option<&'a str> {
 
 /// The first that matches. A hint counts as a reason does: one that stood there before speaks of an
 /// earlier change.
-fn of_binding(request: &StampRequest<'_>, history: &History) -> (Action, Option<String>) {
+fn of_binding(request: &StampRequest<'_>, history: &RawHistory<'_>, content: &str) -> (Action, Option<String>) {
     let (new, old) = (request.new, request.old);
     let hint = said(request, names::ACTION);
     let hint = hint.as_deref();
@@ -106,7 +108,7 @@ fn of_binding(request: &StampRequest<'_>, history: &History) -> (Action, Option<
         (false, true) => return (Action::Redeploy, None),
         _ => {}
     }
-    if hint != Some("promote") && goes_back(request, hint, history) {
+    if hint != Some("promote") && goes_back(request, hint, history, content) {
         return (Action::Rollback, None);
     }
     if release_changed {
@@ -121,13 +123,12 @@ fn of_binding(request: &StampRequest<'_>, history: &History) -> (Action, Option<
 }
 
 /// Whether a change leads back to an earlier record: to its content, or to all of it but the time of a restart where that is meant.
-fn goes_back(request: &StampRequest<'_>, hint: Option<&str>, history: &History) -> bool {
-    let content = content_hash(request.kind, request.new);
+fn goes_back(request: &StampRequest<'_>, hint: Option<&str>, history: &RawHistory<'_>, content: &str) -> bool {
     let pinned_before = |record: &Record| {
         is_pinned_as(request.new, record) && !request.old.is_some_and(|old| is_pinned_as(old, record))
     };
-    history.records().any(|record| record.content == content)
-        || hint == Some("rollback") && history.records().any(pinned_before)
+    history.may_hold(content) && history.records().any(|record| record.content == content)
+        || hint == Some("rollback") && history.records().any(|record| pinned_before(&record))
 }
 
 /// A release enters in a root of its pipeline, and is promoted everywhere else.

@@ -95,10 +95,16 @@ pub struct Dropped {
     pub prev: Option<String>,
     /// The hash of the last of them.
     pub hash: String,
+    /// The key that signed this element; absent where not all of them were signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The signature over whose records they are, which, and both hashes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sig: Option<String>,
 }
 
 /// A run of revisions, both ends in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Range {
     /// The first.
     pub from: u64,

@@ -5,20 +5,21 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use super::Record;
 use super::action::action;
 use super::chain::record_hash;
-use super::content::{config, content_changed, content_hash};
-use super::ring::{self, Bounds};
+use super::content::{Contents, config};
+use super::keys::{Proof, Signer, Whose, record_message};
+use super::raw::RawHistory;
+use super::ring::{self, Bounds, Ring};
+use super::room::{self, Room};
 use super::said::said_faults;
-use super::{History, Record};
 use crate::kinds::Kind;
 use crate::names;
 use crate::object::{annotation, controlling_binding};
 use crate::violation::{FieldPath, Violation};
 use crate::world::World;
 
-/// All annotations of an object together, in bytes: the API server's own limit (`TotalAnnotationSizeLimitB` in apimachinery).
-pub const WEBHOOK_ANNOTATION_LIMIT: usize = 256 * 1024;
 /// How far the clock of the replica that made a record may be from that of the one that checks it.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(40);
 
@@ -35,6 +36,8 @@ pub struct StampRequest<'a> {
     pub new: &'a Value,
     /// The object as it is; `None` on creation.
     pub old: Option<&'a Value>,
+    /// What is recorded of `new` and `old`, where they are in outline.
+    pub contents: Option<Contents<'a>>,
     /// Who asks, from the request.
     pub user: &'a str,
     /// The field manager of the request.
@@ -49,8 +52,16 @@ pub struct StampRequest<'a> {
     pub now: Timestamp,
     /// How much the history keeps.
     pub bounds: Bounds,
+    /// Who signs what is recorded; `None` leaves it unsigned.
+    pub signer: Option<&'a Signer>,
     /// What the cluster holds; names and versions in a record come from here.
     pub world: Option<&'a World>,
+}
+
+impl<'a> StampRequest<'a> {
+    fn whose(&self) -> Whose<'a> {
+        Whose { kind: self.kind, namespace: self.namespace, name: self.name }
+    }
 }
 
 /// The annotations of an object that the webhook alone writes, as they must be after a write. A key that is absent here is absent
@@ -71,45 +82,64 @@ pub struct Stamp {
 /// A lost race ([`names::EXPECTED_REVISION`] is not the current revision), or no room for a record.
 pub fn stamp(request: &StampRequest<'_>) -> Result<Stamp, Box<Violation>> {
     let Some((before, facts)) = draft(request)? else {
-        return Ok(Stamp { annotations: request.old.map(stamped).unwrap_or_default(), ..Stamp::default() });
+        let annotations = request.old.map(stamped).unwrap_or_default();
+        room::check(request.new, &annotations)?;
+        return Ok(Stamp { annotations, ..Stamp::default() });
     };
-    let (action, from) = action(request, &before.history);
-    let mut record = Record {
-        action,
-        from,
-        version: version(request),
-        at: at(request, &before),
-        bypass: request.bypass.then_some(true),
-        ..facts
+    let (action, from) = action(request, &before.history, &facts.content);
+    let bypass = request.bypass.then_some(true);
+    let mut record = Record { action, from, version: version(request), at: at(request, &before), bypass, ..facts };
+    let hash = record_hash(request.kind, request.namespace, request.name, &record);
+    let mut stamp = Stamp {
+        annotations: BTreeMap::from([
+            (names::REVISION, record.revision.to_string()),
+            (names::CHANGED_BY, record.by.clone()),
+            (names::CHANGED_AT, record.at.clone()),
+        ]),
+        record: Some(hash.clone()),
+        warning: before.warning.clone(),
     };
-    record.hash = Some(record_hash(request.kind, request.namespace, request.name, &record));
-    let mut annotations = BTreeMap::from([
-        (names::REVISION, record.revision.to_string()),
-        (names::CHANGED_BY, record.by.clone()),
-        (names::CHANGED_AT, record.at.clone()),
-    ]);
-    annotations.extend(record.version.clone().map(|version| (names::RELEASE_VERSION, version)));
-    let hash = record.hash.clone();
+    stamp.annotations.extend(record.version.clone().map(|version| (names::RELEASE_VERSION, version)));
     if keeps_history(request) {
-        let room = room(request.new, &annotations);
-        let history = ring::push(&before.history, record, before.healthy, request.bounds).to_text();
-        if history.len() > room {
-            return Err(Box::new(no_room(history.len(), room)));
+        if let Some(sealed) = request.signer.map(|signer| signer.sign(&record_message(&hash))) {
+            (record.key, record.sig) = (Some(sealed.key), Some(sealed.sig));
         }
-        annotations.insert(names::HISTORY, history);
+        record.hash = Some(hash);
+        let room = Room::beside(request.new, &stamp.annotations);
+        let pushed = push(request, &before, &record, &room);
+        if pushed.text.len() > room.bytes {
+            return Err(Box::new(room.too_small(pushed.text.len())));
+        }
+        stamp.warning = stamp.warning.or_else(|| room.tells_of(&pushed, request.bounds));
+        stamp.annotations.insert(names::HISTORY, pushed.text);
+    } else {
+        room::check(request.new, &stamp.annotations)?;
     }
-    Ok(Stamp { annotations, record: hash, warning: before.warning })
+    Ok(stamp)
+}
+
+/// The history with a new record behind it, within its bounds and beside the other annotations.
+fn push(request: &StampRequest<'_>, before: &Before<'_>, record: &Record, room: &Room) -> ring::Pushed {
+    let bounds = Bounds { bytes: request.bounds.bytes.min(room.bytes), ..request.bounds };
+    let ring = Ring { whose: request.whose(), bounds, healthy: before.healthy, signer: request.signer };
+    let record = serde_json::to_string(record).unwrap_or_else(|error| unreachable!("a record is always JSON: {error}"));
+    ring.push(&before.history, &record)
+}
+
+/// The revision that a change of recorded content makes of an object.
+pub fn next_revision(old: Option<&Value>) -> u64 {
+    Before::read(old).revision.saturating_add(1)
 }
 
 /// What the predecessor tells and the facts of the record that this write makes; `None` where it makes none.
-fn draft(request: &StampRequest<'_>) -> Result<Option<(Before, Record)>, Box<Violation>> {
-    if !content_changed(request.kind, request.new, request.old) {
+fn draft<'a>(request: &StampRequest<'a>) -> Result<Option<(Before<'a>, Record)>, Box<Violation>> {
+    if !Contents::changed(request.contents, request.kind, request.new, request.old) {
         return Ok(None);
     }
     let before = Before::read(request.old);
     check_expected(request, &before)?;
     check_said(request)?;
-    let facts = facts(request, &before);
+    let facts = facts(request, &before, Contents::hash(request.contents, request.kind, request.new));
     Ok(Some((before, facts)))
 }
 
@@ -136,6 +166,9 @@ pub fn verify(request: &StampRequest<'_>) -> Result<Option<String>, Box<Violatio
             return refuse(key, "is not the stamp of this change");
         }
     }
+    if let Some(key) = stray(request, &found) {
+        return refuse(key, "is not the stamp of this change");
+    }
     let at = found.get(names::CHANGED_AT).map(String::as_str).unwrap_or_default();
     if !is_plausible(at, &before, request.now) {
         return refuse(names::CHANGED_AT, "is not the time of this change");
@@ -143,33 +176,50 @@ pub fn verify(request: &StampRequest<'_>) -> Result<Option<String>, Box<Violatio
     if !keeps_history(request) {
         return Ok(stamp(request)?.record);
     }
-    let written = found.get(names::HISTORY).map_or(0, String::len);
-    let stamps =
-        found.iter().filter(|(key, _)| **key != names::HISTORY).map(|(key, value)| (*key, value.clone())).collect();
-    let room = room(request.new, &stamps);
-    if written > room {
-        return Err(Box::new(no_room(written, room)));
-    }
-    verify_history(request, &found, &before, &facts)
-        .map_or_else(|| refuse(names::HISTORY, "does not end in the record of this change"), |hash| Ok(Some(hash)))
+    room::check(request.new, &found)?;
+    verify_history(request, &found, &before, &facts).map(Some).or_else(|what| refuse(names::HISTORY, what))
+}
+
+/// Of an object without a history, what no record speaks for: one that is there, or another version than its own.
+fn stray(request: &StampRequest<'_>, found: &BTreeMap<&'static str, String>) -> Option<&'static str> {
+    let expected = [(names::RELEASE_VERSION, version(request)), (names::HISTORY, None)];
+    let differs = expected.into_iter().find(|(key, expected)| found.get(key) != expected.as_ref());
+    differs.filter(|_| !keeps_history(request)).map(|(key, _)| key)
 }
 
 /// The hash of the last record, where the history is the earlier one with this write's record behind it.
 fn verify_history(
     request: &StampRequest<'_>,
     found: &BTreeMap<&'static str, String>,
-    before: &Before,
+    before: &Before<'_>,
     facts: &Record,
-) -> Option<String> {
-    let history = History::parse(found.get(names::HISTORY)?)?;
-    let (last, rest) = history.0.split_last()?;
-    let last = last.record()?;
+) -> Result<String, &'static str> {
+    let signer = request.signer;
+    let history = found.get(names::HISTORY).and_then(|text| RawHistory::parse(text)).unwrap_or_default();
+    let end = history.elements.split_last().and_then(|(last, rest)| Some((last, last.record()?, rest)));
+    let (element, last, rest) = end.ok_or("does not end in the record of this change")?;
     let stands = last.has_facts_of(facts)
-        && last.hash.as_deref() == Some(&record_hash(request.kind, request.namespace, request.name, last))
+        && last.hash.as_deref() == Some(&record_hash(request.kind, request.namespace, request.name, &last))
         && found.get(names::CHANGED_AT) == Some(&last.at)
         && found.get(names::RELEASE_VERSION) == last.version.as_ref()
-        && ring::is_compaction(&before.history.0, rest);
-    if stands { last.hash.clone() } else { None }
+        && ring::is_compaction(&before.history.elements, rest, request.whose(), signer);
+    if !stands {
+        return Err("does not end in the record of this change");
+    }
+    if signer.is_some_and(|signer| ring::prove(element, request.whose(), signer) != Some(Proof::Good)) {
+        return Err("ends in a record that is not signed by the release webhook");
+    }
+    last.hash.ok_or("does not end in the record of this change")
+}
+
+/// Whether what a write adds to a history is signed with a key that is not known here: another replica may know more.
+pub fn has_unknown_key(new: &Value, old: Option<&Value>, signer: &Signer) -> bool {
+    let written = |object| annotation(object, names::HISTORY);
+    let Some(text) = written(new).filter(|text| Some(*text) != old.and_then(written)) else { return false };
+    let elements = RawHistory::parse(text).unwrap_or_default().elements;
+    let last = elements.len().saturating_sub(1);
+    let added = elements.iter().enumerate().filter(|(at, element)| *at == last || !element.is_record);
+    added.filter_map(|(_, element)| element.sealed()).any(|sealed| !signer.knows(&sealed.key))
 }
 
 /// What the webhook had written into an object.
@@ -185,8 +235,8 @@ fn keeps_history(request: &StampRequest<'_>) -> bool {
 }
 
 /// What the object's predecessor tells.
-struct Before {
-    history: History,
+struct Before<'a> {
+    history: RawHistory<'a>,
     revision: u64,
     by: String,
     at: String,
@@ -195,30 +245,26 @@ struct Before {
     warning: Option<String>,
 }
 
-impl Before {
-    fn read(old: Option<&Value>) -> Self {
+impl<'a> Before<'a> {
+    fn read(old: Option<&'a Value>) -> Self {
         let said = |key| old.and_then(|old| annotation(old, key));
-        let (history, warning) = match said(names::HISTORY).map(History::parse) {
-            None => (History::default(), None),
-            Some(Some(history)) if history.0.is_empty() || history.last().is_some() => (history, None),
+        let history = said(names::HISTORY).map(RawHistory::parse);
+        let last = history.iter().flatten().find_map(|history| history.elements.last()?.record());
+        let (history, warning) = match history {
+            None => (RawHistory::default(), None),
+            Some(Some(history)) if history.elements.is_empty() || last.is_some() => (history, None),
             Some(_) => {
                 let warning = "the history of this object could not be read and begins anew with this change";
-                (History::default(), Some(warning.to_owned()))
+                (RawHistory::default(), Some(warning.to_owned()))
             }
         };
-        let last = history.last();
         let counted = said(names::REVISION).and_then(|text| text.parse().ok());
+        let stamped = |key| said(key).map(str::to_owned).unwrap_or_default();
         Self {
-            revision: last.map(|last| last.revision).or(counted).unwrap_or(0),
-            by: last
-                .map(|last| last.by.clone())
-                .or_else(|| said(names::CHANGED_BY).map(str::to_owned))
-                .unwrap_or_default(),
-            at: last
-                .map(|last| last.at.clone())
-                .or_else(|| said(names::CHANGED_AT).map(str::to_owned))
-                .unwrap_or_default(),
-            prev: last.and_then(|last| last.hash.clone()),
+            revision: last.as_ref().map(|last| last.revision).or(counted).unwrap_or(0),
+            by: last.as_ref().map_or_else(|| stamped(names::CHANGED_BY), |last| last.by.clone()),
+            at: last.as_ref().map_or_else(|| stamped(names::CHANGED_AT), |last| last.at.clone()),
+            prev: last.and_then(|last| last.hash),
             healthy: old.and_then(last_healthy),
             history,
             warning,
@@ -239,18 +285,18 @@ fn last_healthy(object: &Value) -> Option<u64> {
 }
 
 /// All of a record that follows from the request, the object and its predecessor alone.
-fn facts(request: &StampRequest<'_>, before: &Before) -> Record {
+fn facts(request: &StampRequest<'_>, before: &Before<'_>, content: String) -> Record {
     let binding = (request.kind == Kind::ReleaseBinding).then_some(request.new);
     let field = |name: &str| binding.and_then(|binding| binding.get("spec")?.get(name)?.as_str()).map(str::to_owned);
     Record {
-        revision: before.revision + 1,
+        revision: before.revision.saturating_add(1),
         action: super::Action::Update,
         release: field("releaseName"),
         version: None,
         from: None,
         state: field("state"),
         config: binding.and_then(config),
-        content: content_hash(request.kind, request.new),
+        content,
         by: request.user.to_owned(),
         on_behalf_of: said(request, names::ON_BEHALF_OF).filter(|_| request.speaks_for_others),
         manager: request.manager.filter(|manager| !manager.is_empty()).map(str::to_owned),
@@ -266,16 +312,15 @@ fn facts(request: &StampRequest<'_>, before: &Before) -> Record {
     }
 }
 
-/// What the client says of this change. A value that stood there before speaks of an earlier one, unless the plugin repeats it.
+/// What the client says of this change.
 pub(super) fn said(request: &StampRequest<'_>, key: &str) -> Option<String> {
-    let text = annotation(request.new, key).filter(|text| !text.is_empty())?;
-    let old = request.old.and_then(|old| annotation(old, key));
-    (old != Some(text) || request.manager == Some(names::PLUGIN_MANAGER)).then(|| text.to_owned())
+    super::said::said(key, request.new, request.old, request.manager).map(str::to_owned)
 }
 
 /// What goes into a record is held against its rules whatever stood in the annotation before: it was inert until now.
 fn check_said(request: &StampRequest<'_>) -> Result<(), Box<Violation>> {
-    let faults = [names::REASON, names::LINK, names::ON_BEHALF_OF].into_iter().flat_map(|key| {
+    let counts = |key: &&str| *key != names::ON_BEHALF_OF || request.speaks_for_others;
+    let faults = [names::REASON, names::LINK, names::ON_BEHALF_OF].into_iter().filter(counts).flat_map(|key| {
         let text = said(request, key);
         text.into_iter().flat_map(move |text| said_faults(key, &text))
     });
@@ -295,9 +340,9 @@ fn version(request: &StampRequest<'_>) -> Option<String> {
 }
 
 /// Time never runs backwards in one object, whatever a replica's clock says.
-fn at(request: &StampRequest<'_>, before: &Before) -> String {
+fn at(request: &StampRequest<'_>, before: &Before<'_>) -> String {
     let now = seconds(request.now);
-    let last = before.at.parse::<Timestamp>().map(seconds).unwrap_or(now);
+    let last = not_before(&before.at).unwrap_or(now);
     now.max(last).to_string()
 }
 
@@ -305,13 +350,22 @@ fn seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
-fn is_plausible(at: &str, before: &Before, now: Timestamp) -> bool {
+/// The first whole second that is not before the last record, in whichever form its time stands there.
+fn not_before(at: &str) -> Option<Timestamp> {
+    let last: Timestamp = at.parse().ok()?;
+    let whole = seconds(last);
+    if whole >= last { Some(whole) } else { Timestamp::from_second(whole.as_second() + 1).ok() }
+}
+
+fn is_plausible(at: &str, before: &Before<'_>, now: Timestamp) -> bool {
     let Ok(time) = at.parse::<Timestamp>() else { return false };
-    at == before.at || time.duration_since(now).abs() <= CLOCK_TOLERANCE
+    let last = not_before(&before.at);
+    let is_later = last.is_none_or(|last| time >= last);
+    last == Some(time) || is_later && time.duration_since(now).abs() <= CLOCK_TOLERANCE
 }
 
 /// The plugin says which revision it saw; somebody else may have been faster.
-fn check_expected(request: &StampRequest<'_>, before: &Before) -> Result<(), Box<Violation>> {
+fn check_expected(request: &StampRequest<'_>, before: &Before<'_>) -> Result<(), Box<Violation>> {
     let node = FieldPath::root("metadata").field("annotations").key(names::EXPECTED_REVISION);
     let expected =
         annotation(request.new, names::EXPECTED_REVISION).filter(|_| request.manager == Some(names::PLUGIN_MANAGER));
@@ -337,23 +391,6 @@ fn check_expected(request: &StampRequest<'_>, before: &Before) -> Result<(), Box
         before.at
     );
     Err(Box::new(Violation::conflict(node, "RevisionConflict", message).with_value(text)))
-}
-
-/// How many bytes of annotations a history may have beside the others.
-fn room(object: &Value, stamps: &BTreeMap<&'static str, String>) -> usize {
-    let annotations = object.pointer("/metadata/annotations").and_then(Value::as_object).into_iter().flatten();
-    let others = annotations.filter(|(key, _)| !names::WEBHOOK_KEYS.contains(&key.as_str()));
-    let others: usize = others.map(|(key, value)| key.len() + value.as_str().map_or(0, str::len)).sum();
-    let stamps: usize = stamps.iter().map(|(key, value)| key.len() + value.len()).sum();
-    WEBHOOK_ANNOTATION_LIMIT.saturating_sub(others + stamps + names::HISTORY.len())
-}
-
-fn no_room(size: usize, room: usize) -> Violation {
-    let message = format!(
-        "all annotations of an object together may have {WEBHOOK_ANNOTATION_LIMIT} bytes; the others leave {room} for the history, and it \
-         needs {size}: remove or shorten annotations"
-    );
-    Violation::fault(FieldPath::root("metadata").field("annotations"), "AnnotationsTooLarge", message)
 }
 
 #[cfg(test)]

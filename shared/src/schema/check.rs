@@ -8,7 +8,7 @@ use crate::violation::{FieldPath, Violation};
 /// Everything in which a value does not match its schema; its defaults are filled in before
 /// ([`apply_defaults`](super::apply_defaults)), else a required value that has one is missed.
 ///
-/// Codes: `ConfigType`, `ConfigEnum`, `ConfigRange`, `ConfigLength`, `ConfigRequired`, `ConfigUnknown`, and `ConfigSecret`
+/// Codes: `ConfigType`, `ConfigEnum`, `ConfigRange`, `ConfigLength`, `ConfigFormat`, `ConfigRequired`, `ConfigUnknown`, and `ConfigSecret`
 /// for a value where the schema says `format: password`, which is never repeated in a message.
 pub fn check(schema: &Value, value: &Value, path: &FieldPath) -> Vec<Violation> {
     let mut violations = Vec::new();
@@ -22,7 +22,8 @@ fn check_value(schema: &Value, value: &Value, path: &FieldPath, out: &mut Vec<Vi
         return;
     }
     if value.is_null() && is_true(schema, "nullable") {
-        return;
+        // Whether null is one of the words is another question, also for the API server.
+        return out.extend(not_in_enum(schema, value, path));
     }
     if let Some(violation) = wrong_type(schema, value, path) {
         return out.push(violation);
@@ -30,7 +31,10 @@ fn check_value(schema: &Value, value: &Value, path: &FieldPath, out: &mut Vec<Vi
     out.extend(not_in_enum(schema, value, path));
     match value {
         Value::Number(number) => out.extend(number.as_f64().and_then(|number| out_of_range(schema, number, path))),
-        Value::String(text) => out.extend(wrong_length(schema, text.chars().count(), ["minLength", "maxLength"], path)),
+        Value::String(text) => {
+            out.extend(wrong_length(schema, text.chars().count(), ["minLength", "maxLength"], path));
+            out.extend(wrong_form(schema, text, path));
+        }
         Value::Array(items) => check_items(schema, items, path, out),
         Value::Object(entries) => check_entries(schema, entries, path, out),
         Value::Null | Value::Bool(_) => {}
@@ -104,8 +108,18 @@ fn not_in_enum(schema: &Value, value: &Value, path: &FieldPath) -> Option<Violat
     (!allowed.contains(value)).then(|| Violation::fault(path.clone(), "ConfigEnum", message()).with_value(shown(value)))
 }
 
+/// Within what a float can tell: 0.3 is a multiple of 0.1.
+fn is_multiple(value: f64, step: f64) -> bool {
+    let count = value / step;
+    (count - count.round()).abs() < 1e-9
+}
+
 fn out_of_range(schema: &Value, value: f64, path: &FieldPath) -> Option<Violation> {
     let bound = |key: &str| schema.get(key).and_then(Value::as_f64);
+    if let Some(step) = bound("multipleOf").filter(|&step| step > 0.0 && !is_multiple(value, step)) {
+        let message = format!("is {value} and must be a multiple of {step}; use another number");
+        return Some(Violation::fault(path.clone(), "ConfigRange", message).with_value(value.to_string()));
+    }
     let message = match (bound("minimum"), bound("maximum")) {
         (Some(least), _) if value < least => format!("is {value} and must be at least {least}; use a larger number"),
         (Some(least), _) if value == least && is_true(schema, "exclusiveMinimum") => {
@@ -120,8 +134,16 @@ fn out_of_range(schema: &Value, value: f64, path: &FieldPath) -> Option<Violatio
     Some(Violation::fault(path.clone(), "ConfigRange", message).with_value(value.to_string()))
 }
 
+/// `pattern`, found anywhere in the text as in the API server. One that is none is the schema's fault ([`soundness`](super::soundness)).
+fn wrong_form(schema: &Value, text: &str, path: &FieldPath) -> Option<Violation> {
+    let pattern = schema.get("pattern").and_then(Value::as_str)?;
+    let matches = super::pattern(pattern).is_none_or(|pattern| pattern.is_match(text));
+    let message = || format!("is {} and must match {pattern}; correct the value", shown(&Value::from(text)));
+    (!matches).then(|| Violation::fault(path.clone(), "ConfigFormat", message()).with_value(text))
+}
+
 fn wrong_length(schema: &Value, length: usize, keys: [&str; 2], path: &FieldPath) -> Option<Violation> {
-    let unit = if keys[0] == "minItems" { "entries" } else { "characters" };
+    let unit = if keys[0] == "minLength" { "characters" } else { "entries" };
     let [least, most] = keys.map(|key| schema.get(key).and_then(Value::as_u64));
     let length = u64::try_from(length).unwrap_or(u64::MAX);
     let message = match (least, most) {
@@ -134,6 +156,12 @@ fn wrong_length(schema: &Value, length: usize, keys: [&str; 2], path: &FieldPath
 
 fn check_items(schema: &Value, items: &[Value], path: &FieldPath, out: &mut Vec<Violation>) {
     out.extend(wrong_length(schema, items.len(), ["minItems", "maxItems"], path));
+    if is_true(schema, "uniqueItems")
+        && let Some(at) = (1..items.len()).find(|&at| items[..at].contains(&items[at]))
+    {
+        let message = "stands in the list twice; remove one";
+        out.push(Violation::fault(path.index(at), "ConfigFormat", message).with_value(shown(&items[at])));
+    }
     if let Some(schema) = schema.get("items") {
         for (index, item) in items.iter().enumerate() {
             check_value(schema, item, &path.index(index), out);
@@ -142,6 +170,7 @@ fn check_items(schema: &Value, items: &[Value], path: &FieldPath, out: &mut Vec<
 }
 
 fn check_entries(schema: &Value, entries: &Map<String, Value>, path: &FieldPath, out: &mut Vec<Violation>) {
+    out.extend(wrong_length(schema, entries.len(), ["minProperties", "maxProperties"], path));
     for name in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
         if !entries.contains_key(name) {
             let message = format!("`{name}` is required and has no default; give it a value");
@@ -200,6 +229,11 @@ mod tests {
                 "ConfigType config: is null and must be a string; correct the value",
             ),
             (json!({"type": "string", "nullable": true}), json!(null), ""),
+            (
+                json!({"type": "string", "nullable": true, "enum": ["a"]}),
+                json!(null),
+                "ConfigEnum config: is null; use one of \"a\"",
+            ),
             (json!({}), json!(null), "ConfigType config: is null and must be a value; correct the value"),
             (json!({PRESERVE: true}), json!(null), ""),
             (
@@ -260,6 +294,30 @@ mod tests {
                 "ConfigType config.x: is an integer and must be a string; correct the value",
             ),
             (json!({"additionalProperties": true}), json!({"x": 1}), ""),
+            (json!({"type": "string", "pattern": "^[a-z]+$"}), json!("abc"), ""),
+            (json!({"type": "string", "pattern": "b"}), json!("abc"), ""),
+            (
+                json!({"type": "string", "pattern": "^[a-z]+$"}),
+                json!("A b"),
+                "ConfigFormat config: is \"A b\" and must match ^[a-z]+$; correct the value",
+            ),
+            (json!({"multipleOf": 0.1}), json!(0.3), ""),
+            (
+                json!({"type": "integer", "multipleOf": 5}),
+                json!(7),
+                "ConfigRange config: is 7 and must be a multiple of 5; use another number",
+            ),
+            (json!({"uniqueItems": true}), json!([1, 2, "1"]), ""),
+            (
+                json!({"uniqueItems": true}),
+                json!([1, 2, 1]),
+                "ConfigFormat config[2]: stands in the list twice; remove one",
+            ),
+            (
+                json!({PRESERVE: true, "minProperties": 1, "maxProperties": 2}),
+                json!({}),
+                "ConfigLength config: has 0 entries and must have at least 1; add some",
+            ),
             (
                 json!({PRESERVE: true, "properties": {"a": {"type": "string"}}}),
                 json!({"x": 1, "a": 1}),

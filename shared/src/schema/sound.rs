@@ -12,6 +12,8 @@ pub fn soundness(schema: &Value, path: &FieldPath) -> Vec<Violation> {
         return vec![Violation::fault(path.clone(), "InvalidSchema", "must be a schema: an object with a type")];
     };
     let mut violations: Vec<_> = fields.get("type").and_then(|given| check_type(given, path)).into_iter().collect();
+    violations.extend(fields.get("pattern").and_then(|given| check_pattern(given, path)));
+    violations.extend(fields.get("default").and_then(|default| check_default(schema, default, path)));
     for (name, property) in fields.get("properties").and_then(Value::as_object).into_iter().flatten() {
         violations.extend(soundness(property, &path.field("properties").field(name)));
     }
@@ -21,6 +23,26 @@ pub fn soundness(schema: &Value, path: &FieldPath) -> Vec<Violation> {
         }
     }
     violations
+}
+
+fn check_pattern(given: &Value, path: &FieldPath) -> Option<Violation> {
+    if given.as_str().is_some_and(|text| super::pattern(text).is_some()) {
+        return None;
+    }
+    let message = format!("{given} is no regular expression that can be used: correct it, or remove it");
+    Some(Violation::fault(path.field("pattern"), "InvalidSchema", message).with_value(given.to_string()))
+}
+
+/// A default must fit, or nobody could do without a value; and one of a secret would stand in every release.
+fn check_default(schema: &Value, default: &Value, path: &FieldPath) -> Option<Violation> {
+    let path = path.field("default");
+    if schema.get("format").and_then(Value::as_str) == Some("password") && !default.is_null() {
+        let message = "is the default of a secret (`format: password`), and would be stored in plain text with the release: remove it";
+        return Some(Violation::fault(path, "ConfigSecret", message));
+    }
+    let fault = super::check(schema, &super::apply_defaults(schema, default), &path).into_iter().next()?;
+    let message = format!("does not fit its own schema: {}", fault.message);
+    Some(Violation::fault(fault.path, "InvalidSchema", message))
 }
 
 fn check_type(given: &Value, path: &FieldPath) -> Option<Violation> {
@@ -53,5 +75,11 @@ mod tests {
         assert_eq!(places(good), Vec::<String>::new());
         let bad = json!({"properties": {"a": {"type": "strin"}, "b": "text", "c": {"items": {"type": 5}}}});
         assert_eq!(places(bad), ["s.properties.a.type", "s.properties.b", "s.properties.c.items.type"]);
+        let defaults = json!({"properties": {
+            "a": {"type": "integer", "default": "3"}, "b": {"type": "integer", "default": 3},
+            "c": {"type": "string", "format": "password", "default": "x"}, "d": {"type": "string", "pattern": "("},
+            "e": {"type": "object", "default": {}, "required": ["f"], "properties": {"f": {"type": "string", "default": "g"}}}
+        }});
+        assert_eq!(places(defaults), ["s.properties.a.default", "s.properties.c.default", "s.properties.d.pattern"]);
     }
 }

@@ -1,17 +1,41 @@
 use crate::names::MAX_NAME;
 
+/// The longest DNS subdomain. (`DNS1123SubdomainMaxLength` in apimachinery)
+const MAX_SUBDOMAIN: usize = 253;
+
 /// What is wrong with `text` as a DNS-1123 label of at most 63 characters, or `None`.
 ///
 /// The rule is that of `IsDNS1123Label` in apimachinery's `validation.go`.
 pub fn dns_label_fault(text: &str) -> Option<String> {
     if text.len() > MAX_NAME {
-        return Some(too_long(text));
+        return Some(too_long(text, MAX_NAME));
     }
-    let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
-    let fine = text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-') && !text.is_empty();
-    (!fine).then(|| {
+    (!is_label(text)).then(|| {
         format!("{text:?} is not a valid name: use lower-case letters, digits and '-', beginning and ending with a letter or digit")
     })
+}
+
+/// What is wrong with `text` as a DNS-1123 subdomain of at most 253 characters, which is what most kinds of Kubernetes take for a name.
+///
+/// The rule is that of `IsDNS1123Subdomain` in apimachinery's `validation.go`. Unlike in a name of its own, a part of it may be longer
+/// than 63 characters.
+pub fn dns_subdomain_fault(text: &str) -> Option<String> {
+    if text.len() > MAX_SUBDOMAIN {
+        return Some(too_long(text, MAX_SUBDOMAIN));
+    }
+    let fine = text.split('.').all(is_label);
+    (!fine).then(|| {
+        format!(
+            "{text:?} is not a valid name: use lower-case letters, digits, '-' and '.', every part beginning and ending with a letter or \
+             digit"
+        )
+    })
+}
+
+/// Whether a part of a name is written as a DNS label, of whatever length.
+fn is_label(text: &str) -> bool {
+    let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-') && !text.is_empty()
 }
 
 /// What is wrong with `text` as the value of a label, or `None`; an empty one is refused too, since it identifies nothing.
@@ -19,7 +43,7 @@ pub fn dns_label_fault(text: &str) -> Option<String> {
 /// The rule is that of `IsValidLabelValue` in apimachinery's `validation.go`.
 pub fn label_value_fault(text: &str) -> Option<String> {
     if text.len() > MAX_NAME {
-        return Some(too_long(text));
+        return Some(too_long(text, MAX_NAME));
     }
     let bytes = text.as_bytes();
     let edges = [bytes.first(), bytes.last()].iter().all(|edge| edge.is_some_and(u8::is_ascii_alphanumeric));
@@ -29,9 +53,10 @@ pub fn label_value_fault(text: &str) -> Option<String> {
     })
 }
 
-fn too_long(text: &str) -> String {
+fn too_long(text: &str, most: usize) -> String {
     let start: String = text.chars().take(20).collect();
-    format!("\"{start}…\" has {} characters: use at most {MAX_NAME}", text.len())
+    let unit = if text.is_ascii() { "characters" } else { "bytes" };
+    format!("{:?} has {} {unit}: use at most {most}", format!("{start}…"), text.len())
 }
 
 #[cfg(test)]
@@ -45,6 +70,16 @@ mod tests {
         }
         for bad in ["", "-a", "a-", "A", "a.b", "a_b", "ä", "a b", &"a".repeat(64)] {
             assert!(dns_label_fault(bad).is_some(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_of_others_may_have_points() {
+        for good in ["a", "a.b-c.d", "1.2", &"a".repeat(253)] {
+            assert_eq!(dns_subdomain_fault(good), None, "{good}");
+        }
+        for bad in ["", ".", "a.", ".a", "a..b", "a-.b", "A.b", "a_b", &"a".repeat(254)] {
+            assert!(dns_subdomain_fault(bad).is_some(), "{bad}");
         }
     }
 

@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use crate::kinds::Owner;
 use crate::names;
 use crate::render;
@@ -5,7 +7,7 @@ use crate::schema;
 use crate::snapshot;
 use crate::types::label_value_fault;
 use crate::violation::{Findings, Violation};
-use crate::world::World;
+use crate::world::{ReleaseView, World};
 
 use super::{Node, component, object};
 
@@ -54,15 +56,14 @@ pub(super) fn check_resources(
     findings: &mut Findings,
     mut each: impl FnMut(&Node<'_>, &str, &mut Findings),
 ) {
-    let mut ids: Vec<(&str, usize)> = Vec::new();
-    let mut objects = Vec::new();
+    let mut ids = HashMap::new();
+    let mut objects = HashMap::new();
     for (at, entry) in list.items(findings).iter().enumerate() {
         let id = check_id(entry, at, &mut ids, findings);
         let key = format!("{}[id={}]", list.path, id.unwrap_or("?"));
         let node = entry.field(field);
         if let Some(identity) = object::check(&node, &key, findings) {
-            let first = objects.iter().find(|(_, seen)| *seen == identity).map(|(at, _)| *at);
-            if let Some(first) = first {
+            if let Some(&first) = objects.get(&identity) {
                 let message = format!(
                     "{identity} stands already at {}: two resources cannot be the same object",
                     list.path.index(first)
@@ -70,7 +71,7 @@ pub(super) fn check_resources(
                 let violation = Violation::fault(node.path.clone(), "DuplicateObject", message);
                 findings.violate(violation.with_identity(key.clone()).with_value(identity.to_string()));
             } else {
-                objects.push((at, identity));
+                objects.insert(identity, at);
             }
         }
         each(&node, &key, findings);
@@ -80,7 +81,7 @@ pub(super) fn check_resources(
 fn check_id<'a>(
     entry: &Node<'a>,
     at: usize,
-    ids: &mut Vec<(&'a str, usize)>,
+    ids: &mut HashMap<&'a str, usize>,
     findings: &mut Findings,
 ) -> Option<&'a str> {
     let node = entry.field("id");
@@ -89,12 +90,12 @@ fn check_id<'a>(
     if let Some(fault) = label_value_fault(id) {
         findings.violate(Violation::fault(node.path.clone(), "InvalidResourceId", fault).with_value(id));
     }
-    match ids.iter().find(|(seen, _)| *seen == id) {
-        Some((_, first)) => {
+    match ids.get(id) {
+        Some(first) => {
             let message = format!("{id:?} is also the id of entry {first}: ids must be unique in the list");
             findings.violate(Violation::fault(node.path, "DuplicateResourceId", message).with_value(id));
         }
-        None => ids.push((id, at)),
+        None => drop(ids.insert(id, at)),
     }
     Some(id)
 }
@@ -131,10 +132,23 @@ fn some_environment_takes_secrets(world: &World, owner: &Owner) -> bool {
 fn check_version(name: &str, root: &Node<'_>, owner: &Owner, world: &World, findings: &mut Findings) {
     let node = root.at(&["metadata", "annotations"]).field(names::VERSION_ANNOTATION);
     let Some(version) = node.peek() else { return };
-    let same = |release: &crate::world::ReleaseView| release.version.as_deref() == Some(version);
+    let same = |release: &ReleaseView| release.version.as_deref() == Some(version);
     if let Some((other, _)) = world.releases_of(owner).find(|(other, release)| *other != name && same(release)) {
         let message =
             format!("version {version:?} of {} is release {other}: choose another version", owner.component_name);
-        findings.violate(Violation::fault(node.path, "VersionTaken", message).with_value(version));
+        findings.violate(Violation::fault(node.path.clone(), "VersionTaken", message).with_value(version));
+    }
+    let another = |release: &ReleaseView| release.version.as_deref().is_some_and(|other| other != version);
+    let others: Vec<_> =
+        world.releases_of(owner).filter(|(other, release)| *other != name && another(release)).collect();
+    let Some(spec) = root.field("spec").value.filter(|_| !others.is_empty()) else { return };
+    let content = snapshot::release_name(&owner.component_name, spec);
+    let known = others.iter().find(|(other, release)| release.content.as_deref().unwrap_or(other) == content);
+    if let Some((other, release)) = known {
+        let message = format!(
+            "release {other} is of the same content, as version {:?}: use that release, or give this one its version",
+            release.version.as_deref().unwrap_or_default()
+        );
+        findings.violate(Violation::fault(node.path, "KnownContent", message).with_value(version));
     }
 }

@@ -1,10 +1,14 @@
 mod policy;
 
-use crate::kinds::Kind;
-use crate::violation::{Findings, Violation};
-use crate::world::World;
+use serde_json::Value;
 
-use super::Node;
+use crate::kinds::Kind;
+use crate::object::controlling_binding;
+use crate::policy::ReasonPolicy;
+use crate::violation::{FieldPath, Findings, Violation};
+use crate::world::{EnvironmentView, World};
+
+use super::{Change, Node};
 
 pub(super) fn check(root: &Node<'_>, world: Option<&World>, findings: &mut Findings) {
     policy::check(root, findings);
@@ -29,5 +33,40 @@ pub(super) fn compare(new: &Node<'_>, old: &Node<'_>, findings: &mut Findings) {
     if old.value.is_some() && new.value != old.value {
         let message = "cannot be changed once it is set: make another Environment for another data plane";
         findings.violate(Violation::fault(new.path, "Immutable", message));
+    }
+}
+
+/// The environment that something is changed in.
+pub(super) struct Site<'a> {
+    /// Where the object names it.
+    pub(super) path: FieldPath,
+    /// Its name.
+    pub(super) name: &'a str,
+    /// Its policies.
+    pub(super) view: &'a EnvironmentView,
+}
+
+impl<'a> Site<'a> {
+    /// That of a pin, or of a Release that somebody wrote by hand. What is rendered from a pin follows the pin.
+    pub(super) fn of(kind: Kind, object: &'a Value, world: &'a World) -> Option<Self> {
+        let field = match kind {
+            Kind::ReleaseBinding => "environment",
+            Kind::Release if controlling_binding(object).is_none() => "environmentName",
+            _ => return None,
+        };
+        let node = Node::root(object).at(&["spec", field]);
+        let name = node.peek()?;
+        Some(Self { path: node.path, name, view: world.environments.get(name)? })
+    }
+
+    /// That of a change, where the environment has rules for changes of recorded content.
+    pub(super) fn of_change(change: &Change<'a>, world: &'a World) -> Option<Self> {
+        let site = Self::of(change.kind, change.new, world)?;
+        let rendered = change.kind == Kind::Release && change.old.is_some_and(|old| controlling_binding(old).is_some());
+        (site.has_rules() && !rendered).then_some(site)
+    }
+
+    fn has_rules(&self) -> bool {
+        self.view.frozen.is_some() || self.view.reason != ReasonPolicy::Optional
     }
 }

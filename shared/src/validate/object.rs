@@ -2,9 +2,11 @@
 
 use serde_json::{Number, Value};
 
+use crate::canonical::json_size;
 use crate::kinds::Kind;
 use crate::names;
 use crate::object::inline_secret_fields;
+use crate::record::Content;
 use crate::violation::{FieldPath, Findings, Violation};
 
 use super::Node;
@@ -80,19 +82,21 @@ fn check_parts(node: &Node<'_>, findings: &mut Findings) -> Option<Identity> {
 
 /// What an object is may not depend on values: the rules could be got round.
 fn check_written_out(node: &Node<'_>, findings: &mut Findings) {
-    let refuse = |path, findings: &mut Findings| {
-        let message = "must be written out: what an object is cannot differ per environment";
+    let refuse = |path, at: usize, findings: &mut Findings| {
+        let message =
+            format!("column {}: must be written out: what an object is cannot differ per environment", at + 1);
         findings.violate(Violation::fault(path, "TemplateIdentity", message));
     };
     for field in ["apiVersion", "kind"] {
         let field = node.field(field);
-        if field.peek().is_some_and(|text| text.contains("${")) {
-            refuse(field.path, findings);
+        if let Some(at) = field.peek().and_then(|text| text.find("${")) {
+            refuse(field.path, at, findings);
         }
     }
     for place in [node.clone(), node.field("metadata")] {
         let keys = place.value.and_then(Value::as_object).into_iter().flat_map(serde_json::Map::keys);
-        keys.filter(|key| key.contains("${")).for_each(|key| refuse(place.path.key(key), findings));
+        let found = keys.filter_map(|key| Some((key, key.find("${")?)));
+        found.for_each(|(key, at)| refuse(place.path.key(key), at, findings));
     }
 }
 
@@ -154,6 +158,18 @@ fn depth(value: &Value) -> usize {
     }
 }
 
+/// The same rule for all of a spec that is not an object inside ours: those are looked at one by one.
+pub(super) fn check_own_numbers(root: &Node<'_>, findings: &mut Findings) {
+    const INSIDE: [&str; 2] = ["spec.resources", "spec.componentType.spec.resources"];
+    let mut found = Findings::none();
+    check_numbers(&root.field("spec"), &mut found);
+    found.violations.retain(|violation| {
+        let path = violation.path.as_str();
+        !INSIDE.iter().any(|list| path.strip_prefix(list).is_some_and(|rest| rest.starts_with('[')))
+    });
+    findings.extend(found);
+}
+
 /// An integer outside i64 has no canonical form that every client reads alike.
 fn check_numbers(node: &Node<'_>, findings: &mut Findings) {
     // Paths cost more than looking: they are made only where there is something to say.
@@ -191,14 +207,15 @@ fn has_large_number(value: &Value) -> bool {
     }
 }
 
-/// The rule that an object of ours fits into etcd, naming what is largest in it.
-pub(super) fn check_size(root: &Node<'_>, findings: &mut Findings) {
+/// The rule that an object of ours fits into etcd, naming what is largest in it. `content` is there where the object is in outline.
+pub(super) fn check_size(root: &Node<'_>, content: Option<&Content>, findings: &mut Findings) {
     let Some(spec) = root.field("spec").value else { return };
-    let size = size(spec);
+    let size = content.map_or_else(|| json_size(spec), Content::size);
     if size <= MAX_SIZE {
         return;
     }
-    let mut largest: Vec<_> = entries(root).into_iter().map(|(name, value)| (self::size(value), name)).collect();
+    let sized = |(at, (name, value))| (content.map_or_else(|| json_size(value), |content| content.sizes()[at]), name);
+    let mut largest: Vec<_> = entries(root).into_iter().enumerate().map(sized).collect();
     largest.sort_unstable_by(|a, b| b.cmp(a));
     let named: Vec<_> = largest.iter().take(3).map(|(size, name)| format!("{name} ({size} bytes)")).collect();
     let largest = if named.is_empty() { String::new() } else { format!("; the largest are {}", named.join(", ")) };
@@ -211,22 +228,4 @@ fn entries<'a>(root: &Node<'a>) -> Vec<(String, &'a Value)> {
     let lists = lists.iter().filter_map(|list| list.value.and_then(Value::as_array));
     let named = |entry: &'a Value| (entry.get("id").and_then(Value::as_str).unwrap_or("?").to_owned(), entry);
     lists.flatten().map(named).collect()
-}
-
-/// How many bytes a value has as JSON, without writing it out.
-fn size(value: &Value) -> usize {
-    struct Count(usize);
-    impl std::io::Write for Count {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut count = Count(0);
-    // Counting cannot fail; were it to, the size would be too small and etcd would answer.
-    let _ = serde_json::to_writer(&mut count, value);
-    count.0
 }

@@ -1,9 +1,10 @@
 mod ownership;
 
 use crate::kinds::{Kind, Owner};
+use crate::names;
 use crate::object::controlling_binding;
 use crate::types::GoDuration;
-use crate::violation::{Findings, RestsOn, Violation};
+use crate::violation::{Findings, Permission, RestsOn, Violation};
 use crate::world::World;
 
 use super::component_release::check_resources;
@@ -13,6 +14,8 @@ use super::{Node, component, fence, object};
 pub(super) use ownership::check as check_ownership;
 
 const SHORTEST: GoDuration = GoDuration::from_secs(1);
+/// The longest text of a duration, in bytes; the schema says the same.
+const MAX_DURATION: usize = 64;
 const LONGEST: GoDuration = GoDuration::from_secs(24 * 3600);
 
 pub(super) fn check(root: &Node<'_>, world: Option<&World>, findings: &mut Findings) {
@@ -33,6 +36,8 @@ pub(super) fn check(root: &Node<'_>, world: Option<&World>, findings: &mut Findi
             fence::check_object(node, key, fence, findings);
         }
     });
+    check_plane(&spec.field("targetPlane"), findings);
+    check_orphaning(root, findings);
     check_intervals(&spec, findings);
     let (Some(world), Some(owner)) = (world, owner) else { return };
     let node = spec.field("owner");
@@ -77,7 +82,24 @@ pub(super) fn check_direct(root: &Node<'_>, world: Option<&World>, findings: &mu
         let message = format!(
             "pipeline {pipeline} keeps its paths, and a Release made by hand would go past them: use `kubectl release create` and `promote`"
         );
-        findings.violate(Violation::policy(node.path.clone(), "DirectRelease", message).with_value(environment));
+        let violation = Violation::policy(node.path.clone(), "DirectRelease", message).with_value(environment);
+        findings.violate(violation.bypassable(Permission::on(Kind::DeploymentPipeline, pipeline)));
+    }
+}
+
+fn check_plane(node: &Node<'_>, findings: &mut Findings) {
+    if let Some(plane) = node.text(findings).filter(|plane| !["dataplane", "observabilityplane"].contains(plane)) {
+        let message = format!("{plane:?} is not known: write dataplane or observabilityplane, or leave it out");
+        findings.violate(Violation::fault(node.path.clone(), "UnknownPlane", message).with_value(plane));
+    }
+}
+
+/// A Release may say for itself what an Environment may say for all in it.
+fn check_orphaning(root: &Node<'_>, findings: &mut Findings) {
+    let node = root.at(&["metadata", "annotations"]).field(names::ORPHAN_ON_DELETE);
+    if let Some(text) = node.peek().filter(|text| !["true", "false"].contains(text)) {
+        let message = format!("{text:?} is not known: write true or false");
+        findings.violate(Violation::fault(node.path, "UnknownPolicyValue", message).with_value(text));
     }
 }
 
@@ -97,6 +119,11 @@ fn check_intervals(spec: &Node<'_>, findings: &mut Findings) {
 fn check_interval(node: &Node<'_>, findings: &mut Findings) -> Option<GoDuration> {
     let text = node.text(findings)?;
     let violation = |code, message| Violation::fault(node.path.clone(), code, message).with_value(text);
+    if text.len() > MAX_DURATION {
+        let message = format!("has {} bytes: use at most {MAX_DURATION}", text.len());
+        findings.violate(violation("TooLong", message));
+        return None;
+    }
     match text.parse::<GoDuration>() {
         Err(error) => {
             findings.violate(violation("InvalidDuration", format!("{text:?} {error}; 0s switches it off")));

@@ -6,7 +6,7 @@ use crate::names;
 use crate::pipeline::{Enforcement, Graph};
 use crate::promotion::{Eligibility, eligibility};
 use crate::schema;
-use crate::violation::{Findings, RestsOn, Violation};
+use crate::violation::{Findings, Permission, RestsOn, Violation};
 use crate::world::World;
 
 use super::deployment_pipeline::check_environment;
@@ -141,13 +141,18 @@ fn check_release(root: &Node<'_>, owner: &Owner, environment: &str, world: &Worl
 
 fn check_values(root: &Node<'_>, schema: Option<&Value>, findings: &mut Findings) {
     let node = root.at(&["spec", "componentTypeEnvironmentConfigs"]);
-    let Some(values) = node.object(findings).filter(|values| !values.is_empty()) else { return };
+    let values = node.object(findings).cloned();
+    if values.is_none() && node.value.is_some() {
+        return;
+    }
+    // What is required is also missed where nothing is given.
+    let values = values.unwrap_or_default();
     match schema {
         Some(schema) => {
-            let values = schema::apply_defaults(schema, &Value::Object(values.clone()));
+            let values = schema::apply_defaults(schema, &Value::Object(values));
             findings.violations.extend(schema::check(schema, &values, &node.path));
         }
-        None => refuse_all(&node, values, findings),
+        None => refuse_all(&node, &values, findings),
     }
 }
 
@@ -176,7 +181,10 @@ pub(super) fn check_promotion(change: &Change<'_>, root: &Node<'_>, world: Optio
     let Some((path, message)) = refusal(root, name, world, &owner, environment, release) else { return };
     let violation = Violation::policy(path, "NotPromoted", message).with_value(release);
     match pipeline.enforcement {
-        Enforcement::Enforce => findings.violate(violation.resting_on(RestsOn::HealthyRun)),
+        Enforcement::Enforce => {
+            let permission = Permission::on(Kind::DeploymentPipeline, name);
+            findings.violate(violation.resting_on(RestsOn::HealthyRun).bypassable(permission));
+        }
         Enforcement::Warn => {
             let message =
                 format!("pipeline {name} only warns, and would refuse this once it enforces: {}", violation.message);
@@ -212,7 +220,8 @@ fn check_without_pipeline(root: &Node<'_>, world: &World, owner: &Owner, environ
         findings.violate(
             Violation::policy(node.path.clone(), "NoPipeline", message)
                 .with_value(environment)
-                .resting_on(absence.clone()),
+                .resting_on(absence.clone())
+                .bypassable(Permission::on(Kind::DeploymentPipeline, pipeline)),
         );
     }
 }

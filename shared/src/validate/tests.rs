@@ -1,20 +1,28 @@
 //! Tables of objects and what is said of them, one file a kind or subject.
 
+mod bypass;
 mod component_release;
 mod deletion;
 mod deployment_pipeline;
 mod environment;
 mod fence;
+mod freeze;
 mod metadata;
+mod properties;
 mod ratchet;
+mod reason;
 mod release;
 mod release_binding;
+mod twins;
 
 use serde_json::{Value, json};
 
 use super::*;
 use crate::names;
 use crate::violation::{Class, RestsOn};
+
+/// The clock of the tables.
+const NOON: &str = "2026-01-02T12:00:00Z";
 
 /// The world of the tables: project `shop` with component `web`, and pipeline dev → staging → production.
 fn world(enforcement: &str) -> World {
@@ -43,7 +51,7 @@ fn world(enforcement: &str) -> World {
 }
 
 fn codes(kind: Kind, name: &str, new: &Value, old: Option<&Value>) -> Vec<(String, &'static str)> {
-    let change = Change { kind, name, new, old, user: Some("jane") };
+    let change = Change { kind, name, new, old, user: Some("jane"), manager: None, now: None };
     let findings = validate(&change, Some(&world("warn")));
     findings.violations.iter().map(|violation| (violation.path.as_str().to_owned(), violation.code)).collect()
 }
@@ -84,10 +92,10 @@ proptest::proptest! {
     #[test]
     fn no_object_makes_the_rules_panic(text in "\\PC{0,40}", number in proptest::prelude::any::<i64>()) {
         for kind in Kind::ALL {
-            for value in [json!(text), json!(number), json!({"spec": text}), json!({"spec": {"resources": [number, {"id": text, "object": {"kind": text}}]}}), json!({"metadata": {"annotations": {names::NAMESPACES: text, names::ALLOWED_CLUSTER_KINDS: text, names::SERVICE_ACCOUNT: text}}})] {
-                let change = Change { kind, name: &text, new: &value, old: Some(&json!({"spec": number})), user: None };
+            for value in [json!(text), json!(number), json!({"spec": text}), json!({"spec": {"resources": [number, {"id": text, "object": {"kind": text}}]}}), json!({"metadata": {"annotations": {names::NAMESPACES: text, names::ALLOWED_CLUSTER_KINDS: text, names::SERVICE_ACCOUNT: text, names::FROZEN: text, names::REQUIRE_REASON: text, names::HISTORY_BYTES: text}}})] {
+                let change = Change { kind, name: &text, new: &value, old: Some(&json!({"spec": number})), user: None, manager: None, now: NOON.parse().ok() };
                 validate(&change, Some(&world("enforce")));
-                validate_deletion(kind, &text, &value, &world("enforce"));
+                validate_deletion(kind, &text, &value, &world("enforce"), NOON.parse().unwrap());
             }
         }
     }

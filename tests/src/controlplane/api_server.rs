@@ -46,6 +46,11 @@ impl ApiServer {
         url(self.ports)
     }
 
+    /// The port of the etcd that it stores things in.
+    pub(super) fn etcd(&self) -> u16 {
+        self.ports.etcd
+    }
+
     /// Stops it. Fine when it is stopped.
     pub(super) fn stop(&self, group: &Group) {
         group.stop_server(&self.process.lock().unwrap_or_else(PoisonError::into_inner));

@@ -121,14 +121,26 @@ pub(super) fn kube_apiserver(binaries: &Binaries, files: &Files, ports: ApiPorts
         // It is read from marks within it, so it must stay one file; by default a new one begins after 100 MB.
         "--audit-log-maxsize=100000".to_owned(),
     ];
-    args.extend(options.emulated_version.iter().map(|version| format!("--emulated-version={version}")));
+    args.extend(emulation(options));
+    let admission = options.admission.iter();
+    args.extend(admission.map(|path| format!("--admission-control-config-file={}", path.display())));
     let server = Server::new("kube-apiserver", &binaries.kube_apiserver, &files.folder, args);
     Server { ports: vec![own], ..server }
 }
 
+/// For Kubernetes' own servers: they behave like one version.
+fn emulation(options: &Options) -> Option<String> {
+    options.emulated_version.as_ref().map(|version| format!("--emulated-version={version}"))
+}
+
 /// Its own rate limit is meant for big clusters; here it would only make tests wait. And no node ever dies: while the API
 /// server is away none can say that it lives, and kwok does not make pods ready again that were given up.
-pub(super) fn kube_controller_manager(binaries: &Binaries, files: &Files, kubeconfig: &Path) -> Server {
+pub(super) fn kube_controller_manager(
+    binaries: &Binaries,
+    files: &Files,
+    kubeconfig: &Path,
+    options: &Options,
+) -> Server {
     let args = [
         format!("--kubeconfig={}", kubeconfig.display()),
         "--secure-port=0".to_owned(),
@@ -141,11 +153,12 @@ pub(super) fn kube_controller_manager(binaries: &Binaries, files: &Files, kubeco
         format!("--service-account-private-key-file={}", files.path("service-accounts.key")),
         format!("--root-ca-file={}", files.path("ca.crt")),
     ];
+    let args = args.into_iter().chain(emulation(options));
     Server::new("kube-controller-manager", &binaries.kube_controller_manager, &files.folder, args)
 }
 
 /// Its rate limit is as much in the way as the controller manager's.
-pub(super) fn kube_scheduler(binaries: &Binaries, kubeconfig: &Path) -> Server {
+pub(super) fn kube_scheduler(binaries: &Binaries, kubeconfig: &Path, options: &Options) -> Server {
     let args = [
         format!("--kubeconfig={}", kubeconfig.display()),
         "--secure-port=0".to_owned(),
@@ -153,6 +166,7 @@ pub(super) fn kube_scheduler(binaries: &Binaries, kubeconfig: &Path) -> Server {
         "--kube-api-qps=500".to_owned(),
         "--kube-api-burst=1000".to_owned(),
     ];
+    let args = args.into_iter().chain(emulation(options));
     Server::new("kube-scheduler", &binaries.kube_scheduler, kubeconfig.parent().unwrap_or(kubeconfig), args)
 }
 

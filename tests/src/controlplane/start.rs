@@ -43,16 +43,16 @@ pub(super) fn run(
             .into_iter()
             .try_for_each(|(user, groups)| write_client(&kubeconfig(&folder, user), url, &authority, user, groups))
     })?;
-    let others = [
-        servers::kube_controller_manager(&binaries, &files, &manager),
-        servers::kube_scheduler(&binaries, &scheduler),
-        servers::kwok(&binaries, &folder, &kwok),
-    ];
+    let mut others = vec![servers::kube_controller_manager(&binaries, &files, &manager, options)];
+    if options.nodes > 0 {
+        others.push(servers::kube_scheduler(&binaries, &scheduler, options));
+        others.push(servers::kwok(&binaries, &folder, &kwok));
+    }
     let others = Others::start(&group, others)?;
 
     let server_url = api_server.url();
     let client = client(&admin_kubeconfig)?;
-    let kubeconfigs = 1.into();
+    let (kubeconfigs, stored) = (1.into(), 1.into());
     let started = ControlPlane {
         binaries,
         group,
@@ -64,6 +64,7 @@ pub(super) fn run(
         admin_kubeconfig,
         client,
         kubeconfigs,
+        stored,
     };
     match furnish(&started, options) {
         Ok(()) => Ok(started),

@@ -10,13 +10,12 @@ use crate::cli::Cli;
 use crate::controlplane::ControlPlane;
 use crate::programs;
 
-/// Kinds come before their objects, and what is made from templates is not for kubectl.
+/// Kinds come before their objects. What is made from templates is not for kubectl, and policies are installed apart.
 const FIRST: &str = "crds";
-const NOT_PLAIN: [&str; 1] = ["chart"];
+const NOT_PLAIN: [&str; 2] = ["chart", "policies"];
 
 pub(super) fn run(control_plane: &ControlPlane) -> anyhow::Result<()> {
-    let deploy = programs::repository().join("deploy");
-    ensure!(deploy.is_dir(), "there is no folder {} with what is to be installed", deploy.display());
+    let deploy = deploy()?;
     if deploy.join("kustomization.yaml").is_file() {
         apply(control_plane, &["-k"], &deploy)?;
         wait_for_kinds(control_plane)?;
@@ -31,6 +30,27 @@ pub(super) fn run(control_plane: &ControlPlane) -> anyhow::Result<()> {
         }
     }
     wait_for_rights(control_plane)
+}
+
+/// The kinds and the roles, and nothing that answers.
+pub(super) fn kinds_and_roles(control_plane: &ControlPlane) -> anyhow::Result<()> {
+    let deploy = deploy()?;
+    for what in ["namespace.yaml", FIRST, "rbac"] {
+        apply(control_plane, &["-f"], &deploy.join(what))?;
+    }
+    wait_for_kinds(control_plane)?;
+    wait_for_rights(control_plane)
+}
+
+/// A kustomization within `deploy/`.
+pub(super) fn kustomization(control_plane: &ControlPlane, folder: &str) -> anyhow::Result<()> {
+    apply(control_plane, &["-k"], &deploy()?.join(folder))
+}
+
+fn deploy() -> anyhow::Result<PathBuf> {
+    let deploy = programs::repository().join("deploy");
+    ensure!(deploy.is_dir(), "there is no folder {} with what is to be installed", deploy.display());
+    Ok(deploy)
 }
 
 fn apply(control_plane: &ControlPlane, how: &[&str], what: &Path) -> anyhow::Result<()> {

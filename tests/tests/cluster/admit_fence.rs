@@ -166,6 +166,7 @@ fn a_pin_is_refused_for_what_its_release_brings(namespace: &Namespace<'_>) -> an
     shop.pat.merge(&dev, &none).expect("a platform engineer may");
     let again = with(&brings, |r| {
         r["metadata"]["name"] = "web-4".into();
+        r["spec"]["componentType"]["spec"]["resources"][0]["template"]["data"] = json!({ "a": "b" });
         r["metadata"]["annotations"][names::VERSION_ANNOTATION] = "4.0".into();
     });
     created(&shop.jane, &again);

@@ -13,11 +13,13 @@ use serde_json::Value;
 /// Until an answered request stands in the log.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Who asked, and key and value of each annotation whose key contains `part`, in the order of the requests.
+/// Who asked (whoever is impersonated), and key and value of each annotation whose key contains `part`, in the order of the
+/// requests.
 pub(crate) fn annotations(namespace: &Namespace<'_>, part: &str) -> anyhow::Result<Vec<(String, String, String)>> {
     let mut found = Vec::new();
     for event in events(namespace, &[namespace.name()])? {
-        let user = event["user"]["username"].as_str().unwrap_or_default();
+        let user = event["impersonatedUser"]["username"].as_str().or(event["user"]["username"].as_str());
+        let user = user.unwrap_or_default();
         for (key, value) in event["annotations"].as_object().into_iter().flatten() {
             // The API server's own notes on what a hook changed.
             if key.contains(part) && !key.starts_with("mutation.") {
@@ -100,6 +102,19 @@ pub(crate) fn written(
 pub(crate) fn is_acted_as(namespace: &Namespace<'_>, place: &str, account: &str) -> anyhow::Result<bool> {
     let acts = |event: &Value| event["impersonatedUser"]["username"] == account;
     Ok(events(namespace, &[place])?.iter().any(acts))
+}
+
+/// The codes of the answers to the webhook's requests to create something of this kind in the namespace since `mark`.
+pub(crate) fn requests(namespace: &Namespace<'_>, mark: &str, resource: &str) -> anyhow::Result<Vec<i64>> {
+    let account = format!("system:serviceaccount:{}:{}", names::SYSTEM_NAMESPACE, names::WEBHOOK);
+    let ours = |event: &&Value| {
+        event["user"]["username"] == account.as_str()
+            && event["verb"] == "create"
+            && event["objectRef"]["resource"] == resource
+            && event["requestReceivedTimestamp"].as_str().is_some_and(|at| at >= mark)
+    };
+    let found = events(namespace, &[namespace.name()])?;
+    Ok(found.iter().filter(ours).filter_map(|event| event["responseStatus"]["code"].as_i64()).collect())
 }
 
 /// The events about objects in these namespaces, in the order of their answers.

@@ -200,7 +200,7 @@ fn a_deletion_ends_where_the_environment_is_gone(namespace: &Namespace<'_>) -> a
     let shop = Shop::open(namespace, "warn")?;
     let (pin, live) = go_live(namespace, &shop)?;
     let by_hand = until_ready(&shop.jane, &created(&shop.jane, &by_hand()))?;
-    shop.pat.delete(&environment("dev", &[])).unwrap();
+    shop.delete_unasked(&environment("dev", &[]));
     until_condition(&shop.jane, &pin, "Ready", "EnvironmentNotFound")?;
     for object in [&pin, &by_hand] {
         shop.jane.delete(object).unwrap();

@@ -208,7 +208,7 @@ fn an_environment_that_goes_takes_nothing_with_it(namespace: &Namespace<'_>) -> 
     let api = until_ready(&shop.jane, &created(&shop.jane, &binding("api", "dev", "api-1")))?;
     let before = ["web", "api"].map(|name| shop.admin.get(&within(&live, &config_map(name, ""))).unwrap());
     let first = shop.admin.get(&environment("dev", &[])).unwrap();
-    shop.pat.delete(&first).unwrap();
+    shop.delete_unasked(&first);
     for object in [&web, &api] {
         let told = until_condition(&shop.jane, object, "Ready", "EnvironmentNotFound")?;
         assert_eq!(told["status"]["health"], "Unknown");

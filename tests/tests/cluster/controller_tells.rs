@@ -117,7 +117,7 @@ fn what_is_blocked_is_left_in_peace(namespace: &Namespace<'_>) -> anyhow::Result
     let broken = with(&service("web"), |service| service["spec"]["ports"][0]["port"] = 70_000.into());
     let web = created(&shop.jane, &direct("web-direct", &[broken]));
     until_condition(&shop.jane, &web, "ResourcesApplied", "ApplyFailed")?;
-    shop.pat.delete(&environment("dev", &[])).unwrap();
+    shop.delete_unasked(&environment("dev", &[]));
     until_condition(&shop.jane, &web, "Ready", "EnvironmentNotFound")?;
     let looks = || {
         let text = installation.controller_metrics().unwrap();

@@ -66,7 +66,7 @@ fn fill(shop: &Shop<'_>) -> Vec<Value> {
 }
 
 /// Deletes the namespace, lets go of what is held in it, and waits for its end.
-fn delete_namespace(namespace: &Namespace<'_>, admin: &Person<'_>, held: &[Value]) -> anyhow::Result<()> {
+pub(crate) fn delete_namespace(namespace: &Namespace<'_>, admin: &Person<'_>, held: &[Value]) -> anyhow::Result<()> {
     admin.kubectl(["delete", "namespace", "--wait=false", namespace.name()]).run().expect_code(0);
     for object in held {
         wait::until("an object is being deleted", LIMIT, || {
@@ -157,15 +157,15 @@ impl<'a> Away<'a> {
         }
         let away = Self { namespace, configurations };
         admin.kubectl(["delete"].into_iter().chain(CONFIGURATIONS)).run().expect_code(0);
-        until_accepted("the API server calls no webhook", || jane.in_dry_run().create(&unbounded()))?;
+        until_accepted("the API server calls no webhook", || jane.in_dry_run().create(&labelled()))?;
         Ok(away)
     }
 
     /// Puts them back and returns once the API server calls the webhook again.
     pub(crate) fn end(self, jane: &Person<'_>) -> anyhow::Result<()> {
         drop(self);
-        let cause = [("spec.interval", "IntervalBounds")];
-        until_refused("the API server calls the webhook", || jane.in_dry_run().create(&unbounded()), 422, &cause)
+        let cause = [("spec.resources[0].object.metadata.labels[openchoreo.dev/managed-by]", "ReservedLabel")];
+        until_refused("the API server calls the webhook", || jane.in_dry_run().create(&labelled()), 422, &cause)
             .map(drop)
     }
 }
@@ -180,10 +180,10 @@ impl Drop for Away<'_> {
 }
 
 /// A Release that the schema takes and a rule does not.
-fn unbounded() -> Value {
-    with(&release("web-unbounded"), |r| {
+fn labelled() -> Value {
+    with(&release("web-labelled"), |r| {
         r["spec"]["environmentName"] = "staging".into();
-        r["spec"]["interval"] = "100h".into();
+        r["spec"]["resources"][0]["object"]["metadata"]["labels"] = json!({ names::MANAGED_BY_LABEL: "me" });
     })
 }
 
@@ -193,7 +193,7 @@ fn what_a_new_rule_would_refuse_is_not_locked(namespace: &Namespace<'_>) -> anyh
     let away = Away::take(namespace, &shop.jane)?;
     let secret =
         json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "s" }, "stringData": { "a": "b" } });
-    let bad = with(&unbounded(), |r| {
+    let bad = with(&labelled(), |r| {
         r["metadata"]["finalizers"] = json!([FINALIZER]);
         r["spec"]["resources"][1] = json!({ "id": "secret", "object": secret });
     });
@@ -212,7 +212,7 @@ fn what_a_new_rule_would_refuse_is_not_locked(namespace: &Namespace<'_>) -> anyh
 
     // A change that makes nothing worse goes through with a warning, also where the old fault moves to another place.
     let patch = r#"{"spec":{"progressingInterval":"20s"}}"#;
-    let told = omar.kubectl(["patch", "release", "web-unbounded", "--type=merge", "-p", patch]).run().expect_code(0);
+    let told = omar.kubectl(["patch", "release", "web-labelled", "--type=merge", "-p", patch]).run().expect_code(0);
     let warnings: Vec<_> = told.stderr().lines().collect();
     ensure!(
         warnings.len() == 2 && warnings.iter().all(|line| line.starts_with("Warning: spec.")),
@@ -228,10 +228,12 @@ fn what_a_new_rule_would_refuse_is_not_locked(namespace: &Namespace<'_>) -> anyh
         422,
         &[("spec.progressingInterval", "IntervalBounds")],
     );
-    refused(&omar.merge(&bad, &json!({ "spec": { "interval": "101h" } })), 422, &[("spec.interval", "IntervalBounds")]);
     // What was mended stays mended.
-    omar.merge(&bad, &json!({ "spec": { "interval": "5m" } })).unwrap();
-    refused(&omar.merge(&bad, &json!({ "spec": { "interval": "100h" } })), 422, &[("spec.interval", "IntervalBounds")]);
+    let labels = "/spec/resources/1/object/metadata/labels";
+    omar.json_patch(&bad, &json!([{ "op": "remove", "path": labels }])).unwrap();
+    let again = json!([{ "op": "add", "path": labels, "value": { names::MANAGED_BY_LABEL: "me" } }]);
+    let path = "spec.resources[1].object.metadata.labels[openchoreo.dev/managed-by]";
+    refused(&omar.json_patch(&bad, &again), 422, &[(path, "ReservedLabel")]);
 
     omar.delete(&bad).unwrap();
     omar.merge(&bad, &json!({ "metadata": { "finalizers": null } })).unwrap();

@@ -57,6 +57,16 @@ impl<'a> Shop<'a> {
     }
 }
 
+impl Shop<'_> {
+    /// Deletes what is in use, as the cluster itself deletes what a namespace holds: nobody asks the webhook.
+    #[track_caller]
+    pub(crate) fn delete_unasked(&self, object: &Value) {
+        let kind = format!("{}.{}", kind(object).plural(), names::GROUP);
+        let cleaner = "--as=system:serviceaccount:kube-system:namespace-controller";
+        self.admin.kubectl([cleaner, "delete", &kind, name(object), "--wait=false"]).run().expect_code(0);
+    }
+}
+
 impl<'a> Shop<'a> {
     /// The account that writes Releases rendered from a binding; the program itself is not needed for that.
     pub(crate) fn controller(&self, namespace: &'a Namespace<'a>) -> anyhow::Result<Person<'a>> {
@@ -237,13 +247,14 @@ pub(crate) fn created(person: &Person<'_>, object: &Value) -> Value {
 }
 
 /// The records of an object, oldest first. Goes on only when they form a chain that ends in the object's stamp and
-/// content.
+/// content. The last one may be of a dry run, as in the answer to one.
 #[track_caller]
 pub(crate) fn records(object: &Value) -> Vec<Record> {
     let text = annotation(object, names::HISTORY).unwrap_or_else(|| panic!("no history: {object:#}"));
     let history = History::parse(text).unwrap_or_else(|| panic!("no history: {text}"));
     let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
-    assert_eq!(check_chain(kind(object), namespace, name(object), &history), [], "{text}");
+    let found = check_chain(kind(object), namespace, name(object), &history);
+    assert_eq!(found, [], "{text}");
     let last = history.last().unwrap_or_else(|| panic!("an empty history: {object:#}"));
     let stamp =
         [names::REVISION, names::CHANGED_BY, names::CHANGED_AT].map(|key| annotation(object, key).unwrap_or_default());

@@ -7,6 +7,7 @@ use anyhow::Context;
 use http::{Method, Request};
 use kube::core::Status;
 use kube::{Client, Error};
+use release_shared::kinds::Kind;
 use release_tests::controlplane::client;
 use release_tests::{Cli, Namespace, Outcome, block_on, wait};
 use serde_json::{Value, json};
@@ -52,6 +53,11 @@ impl<'a> Person<'a> {
     pub(crate) fn admin(namespace: &'a Namespace<'a>) -> Self {
         let kubeconfig = namespace.control_plane().admin_kubeconfig().to_owned();
         Self { namespace, kubeconfig, client: namespace.client(), query: Vec::new() }
+    }
+
+    /// Where they work.
+    pub(crate) fn namespace(&self) -> &'a Namespace<'a> {
+        self.namespace
     }
 
     /// The same, with a field manager.
@@ -130,6 +136,12 @@ impl<'a> Person<'a> {
 
     pub(crate) fn delete(&self, object: &Value) -> Told {
         self.call(Method::DELETE, &self.place(object), "", &Value::Null)
+    }
+
+    /// DELETE of all objects of a kind in the namespace, in one request.
+    pub(crate) fn delete_all(&self, kind: Kind) -> Told {
+        let any = objects::object(kind, "any", Value::Null);
+        self.call(Method::DELETE, &self.collection(&any), "", &Value::Null)
     }
 
     fn place(&self, object: &Value) -> String {

@@ -163,7 +163,10 @@ impl<'a> Withheld<'a> {
     }
 
     fn set(&self, verbs: &str) -> Outcome {
-        let patch = format!(r#"[{{"op":"replace","path":"/rules/1/verbs","value":{verbs}}}]"#);
+        let role: Value = self.0.kubectl(["get", "clusterrole", "release-webhook", "-o", "json"]).run().json();
+        let rules = role["rules"].as_array().into_iter().flatten();
+        let at = rules.take_while(|rule| rule["apiGroups"][0] != "admissionregistration.k8s.io").count();
+        let patch = format!(r#"[{{"op":"replace","path":"/rules/{at}/verbs","value":{verbs}}}]"#);
         self.0.kubectl(["patch", "clusterrole", "release-webhook", "--type=json", "-p", &patch]).run()
     }
 }

@@ -1,11 +1,16 @@
 //! Envelope first, objects second: a reply always carries the right uid, whatever the objects are.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use release_shared::kinds::Kind;
 use release_shared::names;
+use release_shared::object::text;
+use release_shared::outline::Outline;
+use release_shared::record::{self, Content, Signer};
 use release_shared::violation::{FieldPath, Findings, Violation};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -14,29 +19,41 @@ use super::respond::{Facts, Reply};
 /// What the API server asks, with its objects parsed.
 #[derive(Debug)]
 pub(crate) struct Request<'a> {
-    envelope: Envelope<'a>,
-    manager: Option<String>,
+    body: &'a [u8],
+    facts: Facts,
+    user_info: UserInfo<'a>,
+    manager: Option<Cow<'a, str>>,
     /// The kind of the object.
     pub(crate) kind: Kind,
     /// The object as it would be; `None` on deletion.
     pub(crate) new: Option<Value>,
     /// The object as it is; `None` on creation.
     pub(crate) old: Option<Value>,
+    /// What is recorded of both, where they are in outline.
+    pub(crate) contents: Option<(Content, Option<Content>)>,
 }
 
+/// A review. (admission.k8s.io/v1, `AdmissionReview`)
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Review<'a> {
-    api_version: Cow<'a, str>,
-    kind: Cow<'a, str>,
+struct Review<'a, R> {
     #[serde(borrow)]
-    request: Option<&'a RawValue>,
+    api_version: Cow<'a, str>,
+    #[serde(borrow)]
+    kind: Cow<'a, str>,
+    request: Option<R>,
 }
 
-/// The request without its objects. (admission.k8s.io/v1, `AdmissionRequest`)
+impl<R> Review<'_, R> {
+    fn is_known(&self) -> bool {
+        (&*self.api_version, &*self.kind) == ("admission.k8s.io/v1", "AdmissionReview")
+    }
+}
+
+/// The request, its objects read as `O`. (admission.k8s.io/v1, `AdmissionRequest`)
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Envelope<'a> {
+struct Envelope<'a, O> {
     uid: String,
     kind: GroupKind,
     #[serde(default)]
@@ -44,12 +61,12 @@ struct Envelope<'a> {
     #[serde(default)]
     namespace: String,
     operation: String,
-    #[serde(default)]
-    user_info: UserInfo,
     #[serde(borrow, default)]
-    object: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    old_object: Option<&'a RawValue>,
+    user_info: UserInfo<'a>,
+    #[serde(default = "Option::default")]
+    object: Option<O>,
+    #[serde(default = "Option::default")]
+    old_object: Option<O>,
     #[serde(default)]
     dry_run: Option<bool>,
     #[serde(borrow, default)]
@@ -63,32 +80,64 @@ struct GroupKind {
     kind: String,
 }
 
+/// Who asks. Only the name is needed for every review; the rest stays text until somebody's rights are asked for.
 #[derive(Debug, Default, Deserialize)]
-struct UserInfo {
+struct UserInfo<'a> {
     #[serde(default)]
     username: String,
+    #[serde(borrow, default)]
+    uid: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    groups: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    extra: Option<&'a RawValue>,
+}
+
+/// What of a user besides the name an authorizer looks at.
+#[derive(Debug, Default)]
+pub(crate) struct Subject {
+    pub(crate) uid: Option<String>,
+    pub(crate) groups: Vec<String>,
+    pub(crate) extra: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Options {
-    field_manager: Option<String>,
+struct Options<'a> {
+    #[serde(borrow, default)]
+    field_manager: Option<Cow<'a, str>>,
 }
 
 impl Request<'_> {
     /// The namespace of the object.
     pub(crate) fn namespace(&self) -> &str {
-        &self.envelope.namespace
+        &self.facts.namespace
     }
 
-    /// The name of the object; empty where the server is to make one up.
+    /// The name of the object; empty where the server is to make one up. Where a whole collection is deleted, the request has none,
+    /// and each object has its own.
     pub(crate) fn name(&self) -> &str {
-        &self.envelope.name
+        let named = || text(self.old.as_ref()?, "/metadata/name");
+        Some(self.facts.name.as_str()).filter(|name| !name.is_empty()).or_else(named).unwrap_or_default()
+    }
+
+    /// Whether the object is to be deleted.
+    pub(crate) fn is_deletion(&self) -> bool {
+        self.new.is_none()
     }
 
     /// Who asks.
     pub(crate) fn user(&self) -> &str {
-        &self.envelope.user_info.username
+        &self.facts.user
+    }
+
+    /// The same with all that an authorizer looks at. What cannot be read gives nobody a right.
+    pub(crate) fn subject(&self) -> Subject {
+        fn read<T: DeserializeOwned + Default>(raw: Option<&RawValue>) -> T {
+            raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
+        }
+        let user = &self.user_info;
+        Subject { uid: read(user.uid), groups: read(user.groups), extra: read(user.extra) }
     }
 
     /// The field manager of the request.
@@ -96,14 +145,24 @@ impl Request<'_> {
         self.manager.as_deref()
     }
 
+    /// The same with its objects read as a whole, where they are in outline.
+    pub(crate) fn whole(&self) -> Option<Self> {
+        self.contents.as_ref().and_then(|_| whole(self.body).ok())
+    }
+
     /// Whether nothing will be persisted.
     pub(crate) fn dry_run(&self) -> bool {
-        self.envelope.dry_run == Some(true)
+        self.facts.dry_run
+    }
+
+    /// Whether what this write records is signed with a key that is not known here.
+    pub(crate) fn has_unknown_key(&self, signer: &Signer) -> bool {
+        self.new.as_ref().is_some_and(|new| record::has_unknown_key(new, self.old.as_ref(), signer))
     }
 
     /// What is logged of it and repeated in the reply.
     pub(crate) fn facts(&self) -> Facts {
-        self.envelope.facts()
+        Facts { name: self.name().to_owned(), ..self.facts.clone() }
     }
 }
 
@@ -132,7 +191,7 @@ impl<'a> Shallow<'a> {
     }
 }
 
-impl Envelope<'_> {
+impl Envelope<'_, &RawValue> {
     /// Whether spec and annotations are byte for byte what they were: nothing that is judged or stamped changes.
     fn leaves_content_alone(&self) -> bool {
         match (Shallow::read(self.object), Shallow::read(self.old_object)) {
@@ -140,7 +199,9 @@ impl Envelope<'_> {
             _ => false,
         }
     }
+}
 
+impl<'a, O> Envelope<'a, O> {
     fn facts(&self) -> Facts {
         Facts {
             uid: self.uid.clone(),
@@ -152,6 +213,15 @@ impl Envelope<'_> {
             dry_run: self.dry_run == Some(true),
         }
     }
+
+    /// The kind of the object where it is one of ours.
+    fn kind(&self) -> Option<Kind> {
+        Kind::parse(&self.kind.kind).filter(|_| self.kind.group == names::GROUP)
+    }
+
+    fn manager(&self) -> Option<Cow<'a, str>> {
+        serde_json::from_str::<Options<'_>>(self.options?.get()).ok()?.field_manager
+    }
 }
 
 /// Reads a review.
@@ -159,8 +229,36 @@ impl Envelope<'_> {
 /// # Errors
 /// The reply to give at once: where there is a uid, a denial or permission that carries it.
 pub(crate) fn decode(body: &[u8]) -> Result<Request<'_>, Box<Reply>> {
-    let review: Review<'_> = serde_json::from_slice(body).map_err(|error| unreadable(body, &error.to_string()))?;
-    if (&*review.api_version, &*review.kind) != ("admission.k8s.io/v1", "AdmissionReview") {
+    match in_outline(body) {
+        Some(request) => Ok(request),
+        None => whole(body),
+    }
+}
+
+/// The review in one pass, where all of it is as the API server writes it and nothing in it needs a closer look. What is none has
+/// to be read in steps, which tell why.
+fn in_outline(body: &[u8]) -> Option<Request<'_>> {
+    let text = std::str::from_utf8(body).ok()?;
+    let review: Review<'_, Envelope<'_, Outline>> = serde_json::from_str(text).ok()?;
+    let envelope = review.is_known().then_some(review.request)??;
+    let (kind, facts, manager) = (envelope.kind()?, envelope.facts(), envelope.manager());
+    let (new, new_content) = apart(envelope.object);
+    let (old, old_content) = apart(envelope.old_object);
+    let are_outlines = [(&new, &new_content), (&old, &old_content)]
+        .into_iter()
+        .all(|(object, content)| object.is_none() || content.is_some() == (kind == Kind::Release));
+    let contents = new_content.map(|new| (new, old_content));
+    are_outlines.then_some(Request { body, facts, user_info: envelope.user_info, manager, kind, new, old, contents })
+}
+
+fn apart(outline: Option<Outline>) -> (Option<Value>, Option<Content>) {
+    outline.map_or((None, None), |outline| (Some(outline.value), outline.content))
+}
+
+fn whole(body: &[u8]) -> Result<Request<'_>, Box<Reply>> {
+    let review: Review<'_, &RawValue> =
+        serde_json::from_slice(body).map_err(|error| unreadable(body, &error.to_string()))?;
+    if !review.is_known() {
         let what = format!(
             "{} {} is not supported: send admission.k8s.io/v1 AdmissionReview",
             review.api_version, review.kind
@@ -168,11 +266,10 @@ pub(crate) fn decode(body: &[u8]) -> Result<Request<'_>, Box<Reply>> {
         return Err(unreadable(body, &what));
     }
     let request = review.request.ok_or_else(|| unreadable(body, "the review has no request"))?;
-    let envelope: Envelope<'_> =
+    let envelope: Envelope<'_, &RawValue> =
         serde_json::from_str(request.get()).map_err(|error| unreadable(body, &error.to_string()))?;
     let facts = envelope.facts();
-    let kind = Kind::parse(&envelope.kind.kind).filter(|_| envelope.kind.group == names::GROUP);
-    let Some(kind) = kind else {
+    let Some(kind) = envelope.kind() else {
         // Not ours to judge; a configuration that sends it here is wider than ours.
         return Err(Box::new(Reply::allowed(facts)));
     };
@@ -185,8 +282,16 @@ pub(crate) fn decode(body: &[u8]) -> Result<Request<'_>, Box<Reply>> {
         }
         Err(error) => return Err(Box::new(Reply::denied_for(facts, not_json(&error)))),
     };
-    let options = envelope.options.and_then(|options| serde_json::from_str::<Options>(options.get()).ok());
-    Ok(Request { manager: options.and_then(|options| options.field_manager), kind, new, old, envelope })
+    Ok(Request {
+        body,
+        manager: envelope.manager(),
+        facts,
+        user_info: envelope.user_info,
+        kind,
+        new,
+        old,
+        contents: None,
+    })
 }
 
 fn object(raw: Option<&RawValue>) -> Result<Option<Value>, serde_json::Error> {

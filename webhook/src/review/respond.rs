@@ -1,18 +1,23 @@
 //! What the API server is told. Our own type: the patch is base64 as the API has it, and a denial carries its causes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use data_encoding::BASE64;
 use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, PatchOperation, RemoveOperation};
 use release_shared::names;
-use release_shared::object::printable;
+use release_shared::object::{annotation, printable, text};
 use release_shared::record::Stamp;
-use release_shared::violation::{Class, Findings, RestsOn, Violation};
+use release_shared::validate::{Bypass, is_unrecorded_deletion};
+use release_shared::violation::{Class, Findings, Permission, RestsOn, Violation};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::Request;
+use crate::events::Unrecorded;
+
+/// How many faults or warnings are told one by one. An object of 3 MB has room for more than anybody reads, or the API server takes.
+const MOST_TOLD: usize = 100;
 
 /// What is logged of a request and repeated in its reply.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,7 +38,19 @@ pub(crate) struct Reply {
     response: Response,
     refusals: Vec<Violation>,
     missing: Vec<Violation>,
+    open: Vec<RestsOn>,
     record: Option<String>,
+    unrecorded: Option<Unrecorded>,
+    bypass: Bypass,
+}
+
+/// `AdmissionReview` of admission.k8s.io/v1.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Review<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    response: &'a Response,
 }
 
 /// `AdmissionResponse` of admission.k8s.io/v1.
@@ -57,7 +74,16 @@ struct Response {
 impl Reply {
     fn new(facts: Facts, allowed: bool) -> Self {
         let response = Response { uid: facts.uid.clone(), allowed, ..Response::default() };
-        Self { facts, response, refusals: Vec::new(), missing: Vec::new(), record: None }
+        Self {
+            facts,
+            response,
+            refusals: Vec::new(),
+            missing: Vec::new(),
+            open: Vec::new(),
+            record: None,
+            unrecorded: None,
+            bypass: Bypass::default(),
+        }
     }
 
     /// Permission, with nothing to add.
@@ -65,12 +91,26 @@ impl Reply {
         Self::new(facts, true)
     }
 
-    /// Permission to delete; who deleted what stands in the API server's audit log.
-    pub(super) fn allow_deletion(request: &Request<'_>) -> Self {
+    /// Permission to delete; who deleted what stands in the API server's audit log, and that nobody recorded it.
+    pub(super) fn allow_deletion(request: &Request<'_>, findings: Findings) -> Self {
         let mut reply = Self::allowed(request.facts());
-        let last =
-            request.old.as_ref().and_then(|old| old.pointer("/metadata/annotations")?.get(names::REVISION)?.as_str());
-        reply.response.audit_annotations.insert("deleted-revision".into(), last.unwrap_or("0").to_owned());
+        reply.response.warnings = findings.warnings.iter().map(|warning| printable(&warning.to_string())).collect();
+        reply.open = findings.open;
+        let old = request.old.as_ref().unwrap_or(&Value::Null);
+        let revision = annotation(old, names::REVISION).unwrap_or("0").to_owned();
+        let mut notes = BTreeMap::from([("deleted-revision".to_owned(), revision.clone())]);
+        if !request.dry_run() && is_unrecorded_deletion(request.kind, old) {
+            notes.insert("bare".to_owned(), request.user().to_owned());
+            reply.unrecorded = Some(Unrecorded {
+                kind: request.kind,
+                namespace: request.namespace().to_owned(),
+                name: request.name().to_owned(),
+                uid: text(old, "/metadata/uid").unwrap_or_default().to_owned(),
+                revision,
+                user: request.user().to_owned(),
+            });
+        }
+        reply.response.audit_annotations = notes;
         reply
     }
 
@@ -86,24 +126,29 @@ impl Reply {
         let mut patch: Vec<_> = defaults.iter().map(|(key, value)| add(&["spec", key], value.clone())).collect();
         patch.extend(stamp_operations(sent, stamp));
         if !patch.is_empty() {
-            let text = serde_json::to_vec(&json_patch::Patch(patch)).unwrap_or_default();
+            let patch = serde_json::to_vec(&json_patch::Patch(patch)).unwrap_or_default();
             reply.response.patch_type = Some("JSONPatch");
-            reply.response.patch = Some(BASE64.encode(&text));
+            reply.response.patch = Some(BASE64.encode(&patch));
         }
-        let told = findings.missing.iter().chain(&findings.warnings).map(ToString::to_string);
-        reply.response.warnings = told.chain(stamp.warning.clone()).map(|text| printable(&text)).collect();
+        let told = findings.missing.iter().chain(&findings.warnings).take(MOST_TOLD).map(ToString::to_string);
+        let rest = (findings.missing.len() + findings.warnings.len()).saturating_sub(MOST_TOLD);
+        let told = told.chain((rest > 0).then(|| more(rest))).chain(stamp.warning.clone());
+        reply.response.warnings = told.map(|said| printable(&said)).collect();
         reply.missing = findings.missing;
         reply.record = stamp.record.clone();
         reply
     }
 
     /// Permission after everybody else has had their turn. The record's hash goes to the API server's audit log, where nobody who may
-    /// write the object can change it.
+    /// write the object can change it; so do new owners, since the garbage collector deletes what has none left, and the hook of
+    /// deletions does not ask who was behind that.
     pub(super) fn verified(request: &Request<'_>, record: Option<String>) -> Self {
         let mut reply = Self::allowed(request.facts());
-        if let Some(hash) = record.clone().filter(|_| !request.dry_run()) {
-            let before = request.old.as_ref().and_then(|old| old.pointer("/metadata/resourceVersion")?.as_str());
-            reply.response.audit_annotations.insert(format!("record-{}", before.unwrap_or("0")), hash);
+        let before = request.old.as_ref().and_then(|old| text(old, "/metadata/resourceVersion")).unwrap_or("0");
+        let hash = record.clone().map(|hash| (format!("record-{before}"), hash));
+        let owners = new_owners(request).map(|owners| (format!("owners-{before}"), owners));
+        if !request.dry_run() {
+            reply.response.audit_annotations.extend(hash.into_iter().chain(owners));
         }
         reply.record = record;
         reply
@@ -124,10 +169,18 @@ impl Reply {
         reply
     }
 
+    /// The same, and which rules were gone past. Those go to the API server's audit log, which keeps them when the object is gone.
+    pub(super) fn with_bypass(mut self, bypass: Bypass) -> Self {
+        if self.is_allowed() && !bypass.past.is_empty() {
+            self.response.audit_annotations.insert("bypass".into(), bypass.past.join(","));
+        }
+        self.bypass = bypass;
+        self
+    }
+
     /// The reply as the API server reads it.
     pub(crate) fn body(&self) -> Vec<u8> {
-        let review =
-            json!({ "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": self.response });
+        let review = Review { api_version: "admission.k8s.io/v1", kind: "AdmissionReview", response: &self.response };
         serde_json::to_vec(&review).unwrap_or_default()
     }
 
@@ -141,9 +194,21 @@ impl Reply {
         self.response.allowed
     }
 
-    /// The rules that refused, comma-separated.
+    /// The rules that refused, each once, comma-separated.
     pub(crate) fn codes(&self) -> String {
-        self.refusals.iter().map(|violation| violation.code).collect::<Vec<_>>().join(",")
+        let mut seen = HashSet::new();
+        let codes = self.refusals.iter().map(|violation| violation.code).filter(|code| seen.insert(*code));
+        codes.collect::<Vec<_>>().join(",")
+    }
+
+    /// The rules that were gone past with permission, comma-separated; `None` where there are none.
+    pub(crate) fn bypassed(&self) -> Option<String> {
+        (self.is_allowed() && !self.bypass.past.is_empty()).then(|| self.bypass.past.join(","))
+    }
+
+    /// The permissions that would make the reply another one.
+    pub(crate) fn unasked(&self) -> &[Permission] {
+        &self.bypass.unasked
     }
 
     /// The hash of the record that the write makes.
@@ -153,8 +218,28 @@ impl Reply {
 
     /// What else in the cluster the reply rests on.
     pub(crate) fn unconfirmed(&self) -> impl Iterator<Item = &RestsOn> {
-        self.refusals.iter().chain(&self.missing).filter_map(|violation| violation.rests_on.as_ref())
+        let told = self.refusals.iter().chain(&self.missing);
+        told.filter_map(|violation| violation.rests_on.as_ref()).chain(&self.open)
     }
+
+    /// The deletion that it lets through and that no record speaks of.
+    pub(crate) fn unrecorded(&self) -> Option<&Unrecorded> {
+        self.unrecorded.as_ref()
+    }
+}
+
+/// How many owners of an object are told.
+const MOST_OWNERS: usize = 16;
+
+/// The owners that an object has from now on, `<kind> <name> <uid>`, comma-separated; `None` where they stay.
+fn new_owners(request: &Request<'_>) -> Option<String> {
+    let owners = |object: &Value| object.pointer("/metadata/ownerReferences").and_then(Value::as_array).cloned();
+    let (new, old) = (request.new.as_ref().and_then(owners), request.old.as_ref().and_then(owners));
+    let (new, old) = (new.unwrap_or_default(), old.unwrap_or_default());
+    let told =
+        |owner: &Value| ["/kind", "/name", "/uid"].map(|pointer| text(owner, pointer).unwrap_or_default()).join(" ");
+    let told: Vec<_> = new.iter().take(MOST_OWNERS).map(told).collect();
+    (new != old).then(|| printable(&told.join(", ")))
 }
 
 /// The operations that bring the annotations that are ours alone to what they must be.
@@ -196,14 +281,26 @@ fn status(facts: &Facts, findings: &Findings) -> Value {
         Some(Class::Conflict) => (409, "Conflict"),
         Some(Class::Fault) | None => (422, "Invalid"),
     };
-    let causes: Vec<_> = findings.violations.iter().map(cause).collect();
+    let (told, rest) = findings.violations.split_at(findings.violations.len().min(MOST_TOLD));
+    let more = (!rest.is_empty()).then(|| more(rest.len()));
+    let mut causes: Vec<_> = told.iter().map(cause).collect();
+    causes.extend(more.as_ref().map(|more| json!({ "reason": "MoreFaults", "field": "", "message": more })));
+    let message = match more {
+        Some(more) => format!("{}\n* {more}", Findings { violations: told.to_vec(), ..Findings::none() }),
+        None => findings.to_string(),
+    };
     json!({
         "status": "Failure",
         "code": code,
         "reason": reason,
-        "message": printable(&findings.to_string()),
+        "message": printable(&message),
         "details": { "group": names::GROUP, "kind": facts.kind, "name": facts.name, "causes": causes }
     })
+}
+
+/// What stands for faults or warnings that are not told one by one.
+fn more(count: usize) -> String {
+    format!("{count} more are not shown: begin with these")
 }
 
 fn cause(violation: &Violation) -> Value {

@@ -1,7 +1,8 @@
 use data_encoding::BASE64;
 use release_shared::kinds::Kind;
 use release_shared::names;
-use release_shared::violation::RestsOn;
+use release_shared::validate::Verdict;
+use release_shared::violation::{Permission, RestsOn};
 use serde_json::{Value, json};
 
 use super::*;
@@ -25,7 +26,10 @@ fn ask_bytes(mode: Mode, body: &[u8]) -> Value {
 fn reply(mode: Mode, body: &[u8], world: &World) -> Reply {
     let now = "2026-01-02T12:00:00Z".parse().unwrap();
     match decode(body) {
-        Ok(request) => review(mode, &request, &Context { world, now }),
+        Ok(request) => {
+            let verdicts = Verdicts::new();
+            review(mode, &request, &Context { world, signer: None, now, speakers: &[], verdicts: &verdicts })
+        }
         Err(reply) => *reply,
     }
 }
@@ -91,6 +95,33 @@ fn a_denial_has_all_causes() {
     object["spec"]["interval"] = "5 minutes".into();
     let reply = ask(Mode::Mutate, &request(&object, None));
     insta::assert_json_snapshot!(reply["response"]);
+}
+
+#[test]
+fn of_very_many_faults_the_first_are_told_and_the_rest_counted() {
+    let mut object = release();
+    object["spec"]["resources"] = json!(vec![json!({"id": "a", "object": 5}); 1_000]);
+    let body =
+        json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request(&object, None)});
+    let reply = reply(Mode::Mutate, &serde_json::to_vec(&body).unwrap(), &World::default());
+    assert_eq!(reply.codes(), "NotAnObject,DuplicateResourceId");
+    let reply: Value = serde_json::from_slice(&reply.body()).unwrap();
+    let status = &reply["response"]["status"];
+    let causes = status["details"]["causes"].as_array().unwrap();
+    assert_eq!(causes.len(), 101);
+    assert_eq!(causes[100]["message"], "1899 more are not shown: begin with these");
+    assert!(status["message"].as_str().unwrap().ends_with("\n* 1899 more are not shown: begin with these"));
+}
+
+#[test]
+fn very_deep_nesting_is_refused_or_let_go_of() {
+    let text = request(&json!({"kind": "Release", "spec": "NESTED"}), None).to_string();
+    let nested = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let review = r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":REQUEST}"#;
+    let body = review.replace("REQUEST", &text.replace("\"NESTED\"", &nested));
+    let reply = ask_bytes(Mode::Mutate, body.as_bytes());
+    assert_eq!((&reply["response"]["uid"], &reply["response"]["allowed"]), (&json!("11"), &json!(false)));
+    assert_eq!(reply["response"]["status"]["details"]["causes"][0]["reason"], "Unreadable");
 }
 
 #[test]
@@ -230,4 +261,185 @@ fn whatever_is_wrong_with_a_body_the_reply_carries_the_uid() {
     }
     let large = too_large(good.replace("\"request\":{", "\"request\":{\"uid\":\"11\",").as_bytes(), 7);
     assert_eq!(serde_json::from_slice::<Value>(&large.body()).unwrap()["response"]["uid"], "11");
+}
+
+/// A request for a pin in a namespace, with what the review looks at besides.
+fn pin(annotations: &Value) -> Value {
+    json!({
+        "apiVersion": "openchoreo.dev/v1alpha1", "kind": "ReleaseBinding",
+        "metadata": {"name": "web-dev", "namespace": "acme", "annotations": annotations},
+        "spec": {"owner": {"projectName": "shop", "componentName": "web"}, "environment": "dev"}
+    })
+}
+
+fn policed(policy: &Value) -> World {
+    let mut world = World::new("acme");
+    world.put(Kind::Environment, "dev", Some(&json!({"metadata": {"annotations": policy}})));
+    world
+}
+
+fn judged(mode: Mode, request: &Value, world: &World, speakers: &[String], verdicts: &Verdicts) -> (Value, Reply) {
+    let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
+    let now = "2026-01-02T12:00:00Z".parse().unwrap();
+    let body = serde_json::to_vec(&review).unwrap();
+    let request = decode(&body).unwrap();
+    let reply = super::review(mode, &request, &Context { world, signer: None, now, speakers, verdicts });
+    (serde_json::from_slice::<Value>(&reply.body()).unwrap()["response"].clone(), reply)
+}
+
+fn records(object: &Value) -> Vec<Value> {
+    let history = object["metadata"]["annotations"][names::HISTORY].as_str().unwrap();
+    serde_json::from_str(history).unwrap()
+}
+
+fn reasons(response: &Value) -> Vec<&str> {
+    let causes = response["status"]["details"]["causes"].as_array().unwrap();
+    causes.iter().map(|cause| cause["reason"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_permission_is_asked_for_and_a_bypass_is_recorded() {
+    let world = policed(&json!({names::FROZEN: "2026-01-02T13:00:00Z; inventory"}));
+    let asked = Permission::on(Kind::Environment, "dev");
+    let judge = |mode, object: &Value, verdicts: &Verdicts| judged(mode, &request(object, None), &world, &[], verdicts);
+
+    let (response, reply) = judge(Mode::Mutate, &pin(&json!({})), &Verdicts::new());
+    assert_eq!((reasons(&response), response["status"]["code"].as_u64()), (vec!["Frozen"], Some(403)));
+    assert_eq!(reply.unasked(), [], "who does not ask is not asked about");
+
+    let asking = pin(&json!({names::BYPASS: "1", names::REASON: "fire"}));
+    for mode in [Mode::Mutate, Mode::Validate] {
+        let (response, reply) = judge(mode, &asking, &Verdicts::new());
+        assert_eq!((&response["allowed"], reply.unasked()), (&json!(false), std::slice::from_ref(&asked)));
+        let (response, reply) = judge(mode, &asking, &Verdicts::from([(asked.clone(), Verdict::Refused)]));
+        assert!(reasons(&response).contains(&"Frozen"), "{response}");
+        assert_eq!((reply.unasked(), reply.bypassed()), (&[][..], None), "once is enough");
+    }
+
+    let permitted = Verdicts::from([(asked, Verdict::Permitted)]);
+    let (response, reply) = judge(Mode::Mutate, &asking, &permitted);
+    assert_eq!((&response["allowed"], reply.bypassed().as_deref()), (&json!(true), Some("Frozen")));
+    let warned = response["warnings"].as_array().unwrap().iter().any(|warning| {
+        warning
+            .as_str()
+            .unwrap()
+            .starts_with("spec.environment: gone past, with the permission to bypass on environments/dev: ")
+    });
+    assert!(warned, "{response}");
+    let stored = patched(&asking, &json!({"response": response}));
+    assert_eq!(records(&stored)[0]["bypass"], true);
+    let (response, _) = judge(Mode::Validate, &stored, &permitted);
+    assert_eq!((&response["allowed"], &response["auditAnnotations"]["bypass"]), (&json!(true), &json!("Frozen")));
+    let (response, _) = judge(Mode::Validate, &stored, &Verdicts::new());
+    assert_eq!(reasons(&response), ["Frozen"], "the second hook judges the same way");
+}
+
+#[test]
+fn what_is_frozen_is_deleted_with_a_permission_only() {
+    let world = policed(&json!({names::FROZEN: "2026-01-02T13:00:00Z; inventory"}));
+    let asked = Permission::on(Kind::Environment, "dev");
+    let delete =
+        |verdicts: &Verdicts| judged(Mode::Validate, &deletion(&pin(&json!({})), "web-dev"), &world, &[], verdicts);
+    let (response, reply) = delete(&Verdicts::new());
+    assert_eq!((reasons(&response), reply.unasked()), (vec!["Frozen"], std::slice::from_ref(&asked)));
+    let told = delete(&Verdicts::from([(asked.clone(), Verdict::Refused)])).0;
+    assert_eq!(told["status"]["message"], response["status"]["message"], "who deletes has asked for nothing");
+    let (response, reply) = delete(&Verdicts::from([(asked, Verdict::Permitted)]));
+    assert_eq!((&response["allowed"], &response["auditAnnotations"]["bypass"]), (&json!(true), &json!("Frozen")));
+    assert_eq!((response["warnings"].as_array().unwrap().len(), reply.bypassed().as_deref()), (1, Some("Frozen")));
+}
+
+#[test]
+fn a_history_keeps_what_its_environment_says() {
+    let world = policed(&json!({names::HISTORY_RECORDS: "5", names::HISTORY_BYTES: "196608"}));
+    let kept = |world: &World| {
+        let mut stored: Option<Value> = None;
+        for change in 0..8 {
+            let mut object = stored.clone().unwrap_or_else(|| pin(&json!({})));
+            object["metadata"]["annotations"][names::RESTARTED_AT] = change.to_string().into();
+            let (response, _) = judged(Mode::Mutate, &request(&object, stored.as_ref()), world, &[], &Verdicts::new());
+            object = patched(&object, &json!({"response": response}));
+            let check = judged(Mode::Validate, &request(&object, stored.as_ref()), world, &[], &Verdicts::new()).0;
+            assert_eq!(check["allowed"], true, "{check}");
+            stored = Some(object);
+        }
+        records(&stored.unwrap()).iter().filter(|record| record.get("revision").is_some()).count()
+    };
+    assert_eq!(kept(&world), 5);
+    assert_eq!(kept(&policed(&json!({}))), 8);
+}
+
+#[test]
+fn an_account_that_may_speaks_for_a_person_and_others_are_told() {
+    let said = pin(&json!({names::ON_BEHALF_OF: "dana@acme.example"}));
+    let world = policed(&json!({}));
+    let told = |speakers: &[String], new: &Value, old: Option<&Value>| {
+        let (response, _) = judged(Mode::Mutate, &request(new, old), &world, speakers, &Verdicts::new());
+        let warnings = response["warnings"].as_array().cloned().unwrap_or_default();
+        let warned = warnings.iter().any(|text| text.as_str().unwrap().contains("may speak for others"));
+        (patched(new, &json!({"response": response})), warned)
+    };
+    let (stored, warned) = told(&["jane".to_owned()], &said, None);
+    assert_eq!(
+        (&records(&stored)[0]["by"], &records(&stored)[0]["onBehalfOf"]),
+        (&json!("jane"), &json!("dana@acme.example"))
+    );
+    assert!(!warned);
+    let (stored, warned) = told(&["omar".to_owned()], &said, None);
+    assert_eq!((&records(&stored)[0]["by"], &records(&stored)[0]["onBehalfOf"]), (&json!("jane"), &Value::Null));
+    assert!(warned);
+    // What stood there before was said of an earlier change.
+    let mut later = stored.clone();
+    later["spec"]["state"] = "Undeploy".into();
+    for speakers in [&["jane".to_owned()][..], &[]] {
+        let (stored, warned) = told(speakers, &later, Some(&stored));
+        assert_eq!((&records(&stored)[1]["onBehalfOf"], warned), (&Value::Null, false));
+    }
+    // One that is written into a record is held against its rules.
+    let bad = pin(&json!({names::ON_BEHALF_OF: "dana\nomar"}));
+    let (response, _) = judged(Mode::Mutate, &request(&bad, None), &world, &["jane".to_owned()], &Verdicts::new());
+    assert_eq!(reasons(&response), ["ControlCharacter"]);
+    assert!(told(&[], &bad, None).1, "from anybody else it is inert");
+}
+
+#[test]
+fn a_deletion_that_nobody_recorded_is_named() {
+    let mut object = patched(&release(), &ask(Mode::Mutate, &request(&release(), None)));
+    object["metadata"]["uid"] = "u".into();
+    // As the API server asks where a whole collection is deleted.
+    let mut asked = deletion(&object, "");
+    let answer = |asked: &Value| {
+        let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": asked});
+        reply(Mode::Validate, &serde_json::to_vec(&review).unwrap(), &World::default())
+    };
+    let named = answer(&asked);
+    let unrecorded = named.unrecorded().unwrap();
+    assert_eq!(
+        [&unrecorded.name, &unrecorded.uid, &unrecorded.revision, &unrecorded.user],
+        ["web-dev", "u", "1", "jane"]
+    );
+    assert_eq!(named.facts().name, "web-dev");
+    let body: Value = serde_json::from_slice(&named.body()).unwrap();
+    assert_eq!(body["response"]["auditAnnotations"], json!({"bare": "jane", "deleted-revision": "1"}));
+
+    asked["dryRun"] = true.into();
+    let dry = answer(&asked);
+    let body: Value = serde_json::from_slice(&dry.body()).unwrap();
+    assert_eq!((dry.unrecorded(), &body["response"]["auditAnnotations"]["bare"]), (None, &Value::Null));
+}
+
+#[test]
+fn an_environment_is_let_go_after_a_look_at_the_releases_in_it() {
+    let environment = json!({"kind": "Environment", "metadata": {"name": "dev"}, "spec": {}});
+    let mut world = World::new("acme");
+    let ask = |world: &World| ask_in(world, Mode::Validate, &deletion(&environment, "dev"));
+    assert_eq!(ask(&world).1, [RestsOn::ReleaseByHand("dev".into())]);
+    world.by_hand.insert("dev".into(), Some("web-dev".into()));
+    let (reply, rests_on) = ask(&world);
+    let status = &reply["response"]["status"];
+    assert_eq!((&status["code"], &status["details"]["causes"][0]["reason"]), (&json!(403), &json!("EnvironmentInUse")));
+    assert_eq!(rests_on, []);
+    world.by_hand.insert("dev".into(), None);
+    let (reply, rests_on) = ask(&world);
+    assert_eq!((&reply["response"]["allowed"], rests_on.len()), (&json!(true), 0));
 }

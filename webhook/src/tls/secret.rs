@@ -1,74 +1,78 @@
-//! The pair as all replicas share it: a Secret, written with its resourceVersion so that two replicas never overwrite each other.
+//! What replicas share as a Secret, written with its resourceVersion so that two replicas never overwrite each other.
 
-use std::collections::BTreeMap;
-
-use jiff::Timestamp;
-use k8s_openapi::ByteString;
+use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{ObjectMeta, PostParams};
+use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 
-use super::Error;
-use super::pair::{Judgement, Pair};
+use super::state::State;
 
 /// The Secret's name.
-const NAME: &str = "release-webhook-tls";
-/// How often a lost race is run again; each loss means that another replica has written.
-const TRIES: usize = 5;
+pub(super) const NAME: &str = "release-webhook-tls";
 
-/// The pair in the Secret, renewed or made where it must be.
-pub(super) async fn load_or_make(
-    client: &Client,
-    namespace: &str,
-    names: &[String],
-    now: Timestamp,
-) -> Result<Pair, Error> {
-    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
-    let mut lost = None;
-    for _ in 0..TRIES {
-        let current = secrets.get_opt(NAME).await?;
-        let held = current.as_ref().map(read).unwrap_or_default();
-        let pair = match held.judge(names, now) {
-            Judgement::Keep => return Ok(held),
-            Judgement::Renew => held.renewed(names, now)?,
-            Judgement::Replace => Pair::make(names, now)?,
+/// The Secret as it was read.
+pub(super) struct Shared {
+    api: Api<Secret>,
+    secret: Option<Secret>,
+}
+
+impl Shared {
+    /// As it is now.
+    ///
+    /// # Errors
+    /// When the API server does not say.
+    pub(super) async fn read(client: &Client, namespace: &str) -> Result<Self, kube::Error> {
+        let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
+        let secret = api.get_opt(NAME).await?;
+        Ok(Self { api, secret })
+    }
+
+    /// What it holds; nothing where there is none.
+    pub(super) fn state(&self) -> State {
+        let data = self.secret.as_ref().and_then(|secret| secret.data.as_ref());
+        data.map(State::read).unwrap_or_default()
+    }
+
+    /// Whether it holds this state and nothing that is left of another one, such as the times of authorities that somebody took out.
+    pub(super) fn is(&self, state: &State) -> bool {
+        let held = self.secret.as_ref().and_then(|secret| secret.data.clone()).unwrap_or_default();
+        let mut wanted = held.clone();
+        state.write(&mut wanted);
+        wanted == held
+    }
+
+    /// Writes what it is to hold. Says that nothing was written where somebody else wrote since it was read.
+    ///
+    /// # Errors
+    /// When the API server refuses, or does not answer.
+    pub(super) async fn write(self, state: &State) -> Result<bool, kube::Error> {
+        let parameters = PostParams::default();
+        let existed = self.secret.is_some();
+        let written = match self.secret {
+            Some(mut secret) => {
+                state.write(secret.data.get_or_insert_default());
+                self.api.replace(NAME, &parameters, &secret).await
+            }
+            None => {
+                let metadata = ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() };
+                let mut secret = Secret { metadata, ..Secret::default() };
+                state.write(secret.data.get_or_insert_default());
+                self.api.create(&parameters, &secret).await
+            }
         };
-        match write(&secrets, current, &pair).await {
-            Ok(()) => return Ok(pair),
-            Err(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists() => lost = Some(status),
-            Err(error) => return Err(error.into()),
+        match written {
+            Ok(_) => Ok(true),
+            Err(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists() => Ok(false),
+            // What was to be changed is gone; a namespace that is not there would be an error.
+            Err(kube::Error::Api(status)) if status.is_not_found() && existed => Ok(false),
+            Err(error) => Err(error),
         }
     }
-    Err(lost.map_or_else(|| Error::Read("the Secret never settled".into()), |status| kube::Error::Api(status).into()))
 }
 
-async fn write(secrets: &Api<Secret>, current: Option<Secret>, pair: &Pair) -> Result<(), kube::Error> {
-    let parameters = PostParams::default();
-    let data = Some(data(pair));
-    match current {
-        Some(current) => secrets.replace(NAME, &parameters, &Secret { data, ..current }).await?,
-        None => {
-            let metadata = ObjectMeta { name: Some(NAME.into()), ..ObjectMeta::default() };
-            secrets.create(&parameters, &Secret { metadata, data, ..Secret::default() }).await?
-        }
-    };
-    Ok(())
-}
-
-fn data(pair: &Pair) -> BTreeMap<String, ByteString> {
-    let entries = [
-        ("ca.crt", &pair.authority),
-        ("ca.key", &pair.authority_key),
-        ("tls.crt", &pair.leaf),
-        ("tls.key", &pair.leaf_key),
-    ];
-    entries.into_iter().map(|(key, pem)| (key.to_owned(), ByteString(pem.clone().into_bytes()))).collect()
-}
-
-fn read(secret: &Secret) -> Pair {
-    let pem = |key: &str| {
-        let bytes = secret.data.as_ref().and_then(|data| data.get(key)).map(|bytes| bytes.0.clone());
-        bytes.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
-    };
-    Pair { authority: pem("ca.crt"), authority_key: pem("ca.key"), leaf: pem("tls.crt"), leaf_key: pem("tls.key") }
+/// Something each time that the Secret changes, by whomever.
+pub(super) fn changes(client: &Client, namespace: &str) -> impl Stream<Item = ()> + Send + use<> {
+    let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    watcher::watch_object(api, NAME).default_backoff().map(drop)
 }

@@ -38,7 +38,7 @@ pub(super) async fn run(cluster: &Cluster, args: &Delete, gathered: &Gathered, n
     let plan = plan(cluster, args, gathered, now).await?;
     let shown = Write { yes: true, ..args.write.clone() };
     for leaving in &plan.pins {
-        leaving.check(gathered)?;
+        leaving.check(gathered, &args.write)?;
         pin::show_diff(cluster, &shown, &leaving.pin, None, "").await?;
     }
     let (component, counts) = (&args.component, counts(plan.pins.len(), plan.releases.len()));

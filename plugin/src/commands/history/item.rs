@@ -7,6 +7,7 @@ use release_shared::record::{Element, History as Records};
 use serde_json::{Map, Value, json};
 
 use crate::args::History;
+use crate::print::author;
 use crate::reported;
 
 /// One line.
@@ -80,6 +81,10 @@ impl Item {
             "revision" if self.revision != self.until => Some(format!("{}-{}", self.revision, self.until)),
             "revision" => Some(self.revision.to_string()),
             "action" if self.fields.contains_key("dropped") => Some("(dropped)".into()),
+            "action" if self.fields.get("bypass") == Some(&Value::Bool(true)) => {
+                value.and_then(Value::as_str).map(|action| format!("{action} (bypass)"))
+            }
+            "by" => value.and_then(Value::as_str).map(|by| author(by, self.fields.get("onBehalfOf"))),
             "outcome" if wide => Some(self.outcome()),
             "outcome" => Some(cut(self.outcome())),
             "reason" => value.and_then(Value::as_str).map(str::to_owned).or_else(|| Some(String::new())),
@@ -150,6 +155,18 @@ mod tests {
         assert_eq!(items[0].cell("action", false).unwrap(), "(dropped)");
         assert_eq!(items[1].cell("outcome", false).unwrap(), "Degraded: image");
         insta::assert_json_snapshot!(items[1].json());
+    }
+
+    #[test]
+    fn a_bypass_and_the_person_behind_an_account_are_seen() {
+        let cell = |record: Value, key: &str| {
+            let fields = record.as_object().cloned().unwrap_or_default();
+            Item { fields, revision: 1, until: 1 }.cell(key, false).unwrap()
+        };
+        assert_eq!(cell(json!({"action": "promote", "bypass": true}), "action"), "promote (bypass)");
+        assert_eq!(cell(json!({"action": "promote"}), "action"), "promote");
+        assert_eq!(cell(json!({"by": "argo", "onBehalfOf": "jane"}), "by"), "jane (via argo)");
+        assert_eq!(cell(json!({"by": "argo"}), "by"), "argo");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use release_shared::record::{History, check_object, config};
 use serde_json::{Map, Value, json};
 
 use super::text_of;
+use crate::print::author;
 use crate::print::{age, one_line, table::Table};
 use crate::reported::{revision, told};
 
@@ -50,6 +51,7 @@ impl Item {
         item.put("cause", text(object, "/status/cause"));
         item.put("revision", revision(object));
         item.put("by", annotation(object, names::CHANGED_BY));
+        item.put("onBehalfOf", last.and_then(|last| last.on_behalf_of.as_deref()));
         item.put("at", annotation(object, names::CHANGED_AT));
         item.put("action", last.map(|last| last.action.as_str()));
         item.put("reason", last.and_then(|last| last.reason.as_deref()));
@@ -149,7 +151,7 @@ fn pins(items: &[Value], now: Timestamp) -> Table {
             health,
             item.get("revision").map(ToString::to_string),
             text("at").and_then(|at| age::since(&at, now)),
-            text("by"),
+            text("by").map(|by| author(&by, item.get("onBehalfOf"))),
             text("reason"),
         ]);
     }

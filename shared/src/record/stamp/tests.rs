@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::record::{Action, Element, check_chain};
+use crate::record::{Action, Element, Finding, History, WEBHOOK_ANNOTATION_LIMIT, check_chain};
 
 const NOON: &str = "2026-01-02T12:00:00Z";
 
@@ -19,6 +19,7 @@ fn request<'a>(new: &'a Value, old: Option<&'a Value>) -> StampRequest<'a> {
         name: "web-dev",
         new,
         old,
+        contents: None,
         user: "jane",
         manager: Some("kubectl-edit"),
         speaks_for_others: false,
@@ -26,6 +27,7 @@ fn request<'a>(new: &'a Value, old: Option<&'a Value>) -> StampRequest<'a> {
         dry_run: false,
         now: NOON.parse().unwrap(),
         bounds: Bounds::default(),
+        signer: None,
         world: None,
     }
 }
@@ -322,30 +324,192 @@ fn a_compaction_that_hides_a_record_is_refused() {
     assert_eq!(verify(&request(&hidden, Some(&two))).unwrap_err().code, "StampMismatch");
 }
 
+/// All annotations of an object as the API server counts them.
+fn annotations_size(object: &Value) -> usize {
+    let annotations = object["metadata"]["annotations"].as_object().unwrap();
+    annotations.iter().map(|(key, value)| key.len() + value.as_str().unwrap().len()).sum()
+}
+
 #[test]
-fn annotations_leave_room_or_the_write_says_so() {
+fn a_history_makes_room_and_then_the_write_is_refused_with_the_sizes() {
     let filled = |bytes: usize| {
         edited(&pin("web-0"), |o| {
             o["metadata"]["annotations"]["x"] = "y".repeat(WEBHOOK_ANNOTATION_LIMIT - bytes).into()
         })
     };
-    assert_eq!(stamp(&request(&filled(400), None)).unwrap_err().code, "AnnotationsTooLarge");
-    let mut object = write(&filled(3000), None);
+    let refused = stamp(&request(&filled(400), None)).unwrap_err();
+    assert_eq!(refused.code, "AnnotationsTooLarge");
+    let signer = signer();
+    let mut object = write(&filled(3500), None);
+    object["status"] = json!({"outcomes": [{"revision": 2, "lastHealth": "Healthy"}]});
+    let mut told = Vec::new();
     let refused = loop {
         let new = edited(&object, |o| {
-            o["spec"]["releaseName"] = format!("{}x", o["spec"]["releaseName"].as_str().unwrap()).into()
+            o["spec"]["releaseName"] = format!("{}x", o["spec"]["releaseName"].as_str().unwrap()).into();
+            let length = o["metadata"]["annotations"]["x"].as_str().unwrap().len() + 40;
+            o["metadata"]["annotations"]["x"] = "y".repeat(length).into();
         });
-        match stamp(&request(&new, Some(&object))) {
-            Ok(stamp) => object = stamped_with(&new, &stamp),
+        let request = StampRequest { signer: Some(&signer), ..request(&new, Some(&object)) };
+        match stamp(&request) {
+            Ok(stamp) => {
+                let next = stamped_with(&new, &stamp);
+                assert!(verify(&StampRequest { new: &next, ..request }).is_ok());
+                told.extend(stamp.warning);
+                object = next;
+            }
             Err(refused) => break refused,
         }
-        let annotations = object["metadata"]["annotations"].as_object().unwrap();
-        let total: usize = annotations.iter().map(|(key, value)| key.len() + value.as_str().unwrap().len()).sum();
-        assert!(total <= WEBHOOK_ANNOTATION_LIMIT, "{total}");
+        assert!(annotations_size(&object) <= WEBHOOK_ANNOTATION_LIMIT);
     };
     assert_eq!(refused.code, "AnnotationsTooLarge");
+    let sizes = ["metadata.annotations", "262144 bytes", ": x has 26", "release.openchoreo.dev/history has "];
+    let said = refused.to_string();
+    assert!(sizes.iter().all(|size| said.contains(size)), "{said}");
     let kept = history(&object);
-    assert_eq!(kept.records().count(), kept.0.len(), "no record gives way to somebody's annotation");
+    let revisions: Vec<_> = kept.records().map(|record| record.revision).collect();
+    assert_eq!(revisions, [2, kept.last().unwrap().revision], "the healthy one and the current one stay");
+    assert!(told.iter().all(|told| told.contains("the other annotations leave ")) && !told.is_empty(), "{told:?}");
+    assert_eq!(check_chain(Kind::ReleaseBinding, "acme", "web-dev", &kept), []);
+}
+
+#[test]
+fn annotations_that_the_cluster_would_not_take_are_refused_in_our_words() {
+    let one = write(&pin("web-1"), None);
+    let most = WEBHOOK_ANNOTATION_LIMIT - annotations_size(&one) - 1;
+    for (bytes, fine) in [(most, true), (most + 1, false)] {
+        let new = edited(&one, |o| o["metadata"]["annotations"]["x"] = "y".repeat(bytes).into());
+        let stamped = stamp(&request(&new, Some(&one)));
+        assert_eq!(stamped.as_ref().err().map(|refused| refused.code), (!fine).then_some("AnnotationsTooLarge"));
+        assert_eq!(annotations_size(&new) <= WEBHOOK_ANNOTATION_LIMIT, fine);
+    }
+}
+
+fn signer() -> Signer {
+    let key = |id: &str, seed: u8| (id.to_owned(), crate::record::PrivateKey::from_seed(&[seed; 32]));
+    Signer::new([key("a", 1), key("b", 2)].into(), crate::record::PublicKeys::default()).unwrap()
+}
+
+#[test]
+fn a_record_is_signed_by_the_newest_key_and_checked_with_any() {
+    let signer = signer();
+    let new = pin("web-1");
+    let request = StampRequest { signer: Some(&signer), ..request(&new, None) };
+    let object = stamped_with(&new, &stamp(&request).unwrap());
+    let record = history(&object).last().unwrap().clone();
+    assert_eq!((record.key.as_deref(), record.sig.as_ref().map(String::len)), (Some("b"), Some(88)));
+    let check = |object: &Value, signer: &Signer| {
+        let verified = verify(&StampRequest { new: object, signer: Some(signer), ..request });
+        verified.map_err(|refused| refused.message)
+    };
+    assert_eq!(check(&object, &signer), Ok(record.hash));
+    let elder = |ids: &[&str]| {
+        let private = signer.private().iter().filter(|(id, _)| ids.contains(&id.as_str()));
+        Signer::new(private.map(|(id, key)| (id.clone(), key.clone())).collect(), Default::default()).unwrap()
+    };
+    assert!(check(&object, &elder(&["b"])).is_ok());
+    assert!(check(&object, &elder(&["a"])).unwrap_err().contains("is not signed by the release webhook"));
+    let spoil = |change: fn(&mut Record)| {
+        let mut history = history(&object);
+        let Some(Element::Record(last)) = history.0.last_mut() else { unreachable!() };
+        change(last);
+        edited(&object, |o| o["metadata"]["annotations"][names::HISTORY] = history.to_text().into())
+    };
+    for spoiled in [
+        spoil(|record| record.sig = None),
+        spoil(|record| record.key = Some("a".into())),
+        spoil(|record| record.key = Some("c".into())),
+        spoil(|record| record.sig = Some("A".repeat(88))),
+        write(&new, None),
+    ] {
+        assert!(check(&spoiled, &signer).unwrap_err().contains("is not signed by the release webhook"));
+    }
+}
+
+#[test]
+fn what_stands_for_dropped_records_is_signed_where_all_of_them_were() {
+    let signer = signer();
+    let bounds = Bounds { records: 2, ..Bounds::default() };
+    let mut object = write(&pin("web-0"), None);
+    for revision in 2..=9 {
+        let new = edited(&object, |o| o["spec"]["releaseName"] = format!("web-{revision}").into());
+        // The second was made without the webhook as well.
+        let signer = (revision != 2).then_some(&signer);
+        let request = StampRequest { bounds, signer, ..request(&new, Some(&object)) };
+        let next = stamped_with(&new, &stamp(&request).unwrap());
+        assert!(verify(&StampRequest { new: &next, ..request }).is_ok(), "{revision}");
+        let check = StampRequest { new: &next, ..request };
+        let spoiled = annotation(&next, names::HISTORY).unwrap().replacen("\"to\":", "\"to\":1", 1);
+        let spoiled = edited(&next, |o| o["metadata"]["annotations"][names::HISTORY] = spoiled.into());
+        assert_eq!(verify(&StampRequest { new: &spoiled, ..check }).is_ok(), revision < 3, "{revision}");
+        object = next;
+    }
+    let runs: Vec<_> = history(&object)
+        .0
+        .iter()
+        .filter_map(|element| if let Element::Dropped(run) = element { Some(run.clone()) } else { None })
+        .collect();
+    let told: Vec<_> = runs.iter().map(|run| (run.dropped.from, run.dropped.to, run.key.as_deref())).collect();
+    assert_eq!(told, [(1, 2, None), (3, 7, Some("b"))]);
+    let public = signer.public();
+    let evidence = crate::record::Evidence { keys: Some(public), ..Default::default() };
+    let mut read = object.clone();
+    read["metadata"]["namespace"] = "acme".into();
+    let found = crate::record::examine(Kind::ReleaseBinding, &read, &evidence);
+    let codes: Vec<_> = found.iter().map(Finding::code).collect();
+    assert_eq!(codes, ["BeforeSigning", "RecordsDropped"], "{found:?}");
+}
+
+proptest::proptest! {
+    #[test]
+    fn time_never_runs_backwards_whatever_the_clocks_of_the_replicas_say(
+        clocks in proptest::collection::vec((-4_000_000_000_i64..4_000_000_000, -60_i64..60), 1..12)
+    ) {
+        let mut object: Option<Value> = None;
+        let mut last: Option<Timestamp> = None;
+        for (at, (clock, off)) in clocks.into_iter().enumerate() {
+            let base = object.clone().unwrap_or_else(|| pin("web"));
+            let new = edited(&base, |o| o["spec"]["releaseName"] = format!("web-{at}").into());
+            let now = Timestamp::from_second(1_700_000_000 + clock).unwrap();
+            let request = StampRequest { now, ..request(&new, object.as_ref()) };
+            let next = stamped_with(&new, &stamp(&request).unwrap());
+            let made: Timestamp = annotation(&next, names::CHANGED_AT).unwrap().parse().unwrap();
+            proptest::prop_assert!(last.is_none_or(|last| made >= last), "{made} after {last:?}");
+            proptest::prop_assert!(made >= now);
+            proptest::prop_assert!(last.is_none_or(|last| made == last || made == now));
+            // Another replica, whose clock may be off by so much, takes it where it is not too far off.
+            let check = StampRequest { new: &next, now: now + SignedDuration::from_secs(off), ..request };
+            let plausible = Some(made) == last || (made - check.now).get_seconds().abs() <= 40;
+            proptest::prop_assert_eq!(verify(&check).is_ok(), plausible);
+            (object, last) = (Some(next), Some(made));
+        }
+    }
+
+    #[test]
+    fn whatever_is_dropped_the_rest_is_as_it_was_and_fits(
+        names in proptest::collection::vec("[a-z]{1,200}", 1..20), records in 1_usize..8, bytes in 0_usize..6000, healthy in 0_u64..12
+    ) {
+        let signer = signer();
+        let mut object = pin("web");
+        object["status"] = json!({"outcomes": [{"revision": healthy, "lastHealth": "Healthy"}]});
+        let mut old: Option<Value> = None;
+        let bounds = Bounds { records, bytes };
+        let mut all = std::collections::BTreeMap::new();
+        for (at, name) in names.into_iter().enumerate() {
+            let new = edited(&object, |o| o["spec"]["releaseName"] = format!("{name}{at}").into());
+            let request = StampRequest { bounds, signer: Some(&signer), ..request(&new, old.as_ref()) };
+            object = stamped_with(&new, &stamp(&request).unwrap());
+            let check = StampRequest { new: &object, ..request };
+            proptest::prop_assert!(verify(&check).is_ok());
+            let kept = history(&object);
+            all.insert(kept.last().unwrap().revision, kept.last().unwrap().clone());
+            proptest::prop_assert_eq!(check_chain(Kind::ReleaseBinding, "acme", "web-dev", &kept), []);
+            proptest::prop_assert!(kept.records().all(|record| all.get(&record.revision) == Some(record)));
+            let droppable = kept.records().rev().skip(1).any(|record| record.revision != healthy);
+            let over = kept.records().count() > records || annotation(&object, names::HISTORY).unwrap().len() > bytes;
+            proptest::prop_assert!(!over || !droppable);
+            old = Some(object.clone());
+        }
+    }
 }
 
 #[test]
@@ -401,5 +565,5 @@ fn an_unreadable_history_begins_anew_and_says_so() {
     assert!(stamp.warning.is_some());
     assert_eq!(stamp.annotations[names::REVISION], "5");
     let anew = history(&stamped_with(&new, &stamp));
-    assert_eq!(check_chain(Kind::ReleaseBinding, "acme", "web-dev", &anew), [crate::record::ChainFault::Begins(5)]);
+    assert_eq!(check_chain(Kind::ReleaseBinding, "acme", "web-dev", &anew), [Finding::Begins(5)]);
 }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use crate::fence::{self, is_forbidden_namespace};
 use crate::names;
+use crate::policy::{self, Freeze, ReasonPolicy};
 use crate::types::dns_label_fault;
 use crate::violation::{Findings, Violation};
 
@@ -17,6 +18,17 @@ const WORDS: [(&str, [&str; 2]); 3] = [
     (names::DRIFT, ["warn", "enforce"]),
 ];
 
+/// What is wrong with a text; `None` where it can be read.
+type Fault = fn(&str) -> Option<String>;
+
+/// The annotations that have a parser of their own, which says what is wrong with a value.
+const PARSED: [(&str, Fault); 4] = [
+    (names::FROZEN, |text| text.parse::<Freeze>().err()),
+    (names::REQUIRE_REASON, |text| text.parse::<ReasonPolicy>().err()),
+    (names::HISTORY_RECORDS, |text| policy::history_records(text).err()),
+    (names::HISTORY_BYTES, |text| policy::history_bytes(text).err()),
+];
+
 /// The longest name of a ServiceAccount (`IsDNS1123Subdomain` in apimachinery's `validation.go`).
 const MAX_SUBDOMAIN: usize = 253;
 
@@ -26,6 +38,12 @@ pub(super) fn check(root: &Node<'_>, findings: &mut Findings) {
         let node = annotations.field(key);
         if let Some(text) = node.peek().filter(|text| !words.contains(text)) {
             refuse(&node, text, format!("{text:?} is not known: write {}", words.join(" or ")), findings);
+        }
+    }
+    for (key, fault) in PARSED {
+        let node = annotations.field(key);
+        if let Some((text, fault)) = node.peek().and_then(|text| Some((text, fault(text)?))) {
+            refuse(&node, text, fault, findings);
         }
     }
     let namespaces = annotations.field(names::NAMESPACES);

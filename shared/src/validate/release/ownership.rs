@@ -5,20 +5,19 @@ use serde_json::Value;
 use crate::kinds::Kind;
 use crate::names;
 use crate::object::{annotation, controlling_binding, text};
-use crate::record;
 use crate::violation::{FieldPath, Findings, RestsOn, Violation};
 use crate::world::World;
 
-use super::super::Change;
+use super::super::{Change, Touches};
 
 /// The accounts under which the garbage collector runs: its own, or that of all controllers together.
 const GARBAGE_COLLECTOR: [&str; 2] =
     ["system:serviceaccount:kube-system:generic-garbage-collector", "system:kube-controller-manager"];
 
-pub(in super::super) fn check(change: &Change<'_>, world: Option<&World>, findings: &mut Findings) {
+pub(in super::super) fn check(change: &Change<'_>, touches: Touches, world: Option<&World>, findings: &mut Findings) {
     let after = controlling_binding(change.new);
     let Some(binding) = change.old.and_then(controlling_binding).or(after) else { return };
-    let touched = touched(change);
+    let touched = touched(change, touches);
     let (Some(place), Some(user)) = (touched.first(), change.user) else { return };
     if user == names::CONTROLLER_USER {
         return check_binding(change, after, world, findings);
@@ -39,13 +38,13 @@ fn references() -> FieldPath {
 }
 
 /// The places that are the controller's and that this write changes. Creation makes the reference.
-fn touched(change: &Change<'_>) -> Vec<FieldPath> {
+fn touched(change: &Change<'_>, touches: Touches) -> Vec<FieldPath> {
     let (new, Some(old)) = (change.new, change.old) else { return vec![references()] };
     let annotation_changed = |key: &str| annotation(new, key) != annotation(old, key);
     let annotations = FieldPath::root("metadata").field("annotations");
     let mut touched = Vec::new();
-    if record::content_changed(change.kind, new, Some(old)) {
-        if new.get("spec") != old.get("spec") {
+    if touches.content {
+        if touches.spec {
             touched.push(FieldPath::root("spec"));
         }
         let recorded = names::recorded_annotations(change.kind).iter().filter(|key| annotation_changed(key));

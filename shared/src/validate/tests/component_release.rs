@@ -73,7 +73,15 @@ fn a_version_is_one_release() {
         "spec": {"owner": {"projectName": "shop", "componentName": "web"}}
     });
     world.put(Kind::ComponentRelease, "web-1", Some(&release));
-    let change = Change { kind: Kind::ComponentRelease, name: "web-2", new: &release, old: None, user: None };
+    let change = Change {
+        kind: Kind::ComponentRelease,
+        name: "web-2",
+        new: &release,
+        old: None,
+        user: None,
+        manager: None,
+        now: None,
+    };
     let codes: Vec<_> = validate(&change, Some(&world)).violations.iter().map(|violation| violation.code).collect();
     assert_eq!(codes, ["VersionTaken"]);
 }

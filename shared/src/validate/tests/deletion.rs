@@ -22,7 +22,7 @@ fn pinned() -> World {
 }
 
 fn deletion(kind: Kind, name: &str, object: &Value, world: &World) -> Findings {
-    validate_deletion(kind, name, object, world)
+    validate_deletion(kind, name, object, world, NOON.parse().unwrap())
 }
 
 #[test]
@@ -69,4 +69,165 @@ fn nothing_else_holds_a_release() {
     assert_eq!(in_use("web-2", &snapshot("web"), &world), 0, "a binding that is being deleted needs nothing");
     world.put(Kind::ReleaseBinding, "web-staging", None);
     assert_eq!(in_use("web-1", &snapshot("web"), &world), 0);
+}
+
+/// What is said of the deletion of an object of the shop, each with the code and what it rests on.
+fn told(kind: Kind, name: &str, world: &World) -> Vec<(&'static str, Option<RestsOn>)> {
+    let findings = deletion(kind, name, &json!({}), world);
+    assert!(findings.violations.is_empty() || findings.class() == Some(Class::Policy));
+    findings.violations.into_iter().map(|violation| (violation.code, violation.rests_on)).collect()
+}
+
+fn some(kind: Kind, names: &[&str]) -> Option<RestsOn> {
+    Some(RestsOn::Objects(kind, names.iter().map(|name| (*name).to_owned()).collect()))
+}
+
+/// The shop with pins, on a DataPlane of its own in `dev`, and without a Release by hand in any environment.
+fn in_use() -> World {
+    let mut world = pinned();
+    let on = |plane: &Value| json!({"spec": {"dataPlaneRef": plane}});
+    world.put(Kind::DataPlane, "east", Some(&json!({})));
+    world.put(Kind::Environment, "dev", Some(&on(&json!({"kind": "DataPlane", "name": "east"}))));
+    world.put(Kind::Environment, "staging", Some(&on(&json!("east"))));
+    world.put(Kind::Environment, "other", Some(&on(&json!({"kind": "ClusterDataPlane", "name": "west"}))));
+    for name in ["dev", "staging", "production", "other"] {
+        world.by_hand.insert(name.to_owned(), None);
+    }
+    world
+}
+
+#[test]
+fn what_is_in_use_stays() {
+    let world = in_use();
+    type Told = [(&'static str, Option<RestsOn>)];
+    let cases: [(Kind, &str, &Told); 9] = [
+        (
+            Kind::Environment,
+            "dev",
+            &[
+                ("EnvironmentInUse", some(Kind::ReleaseBinding, &["web-dev"])),
+                ("EnvironmentInUse", some(Kind::DeploymentPipeline, &["main"])),
+            ],
+        ),
+        (Kind::Environment, "production", &[("EnvironmentInUse", some(Kind::DeploymentPipeline, &["main"]))]),
+        (Kind::Environment, "other", &[]),
+        (Kind::DeploymentPipeline, "main", &[("PipelineInUse", some(Kind::Project, &["shop"]))]),
+        (Kind::DeploymentPipeline, "other", &[]),
+        (
+            Kind::Project,
+            "shop",
+            &[
+                ("ProjectInUse", some(Kind::Component, &["api", "web"])),
+                ("ProjectInUse", some(Kind::ReleaseBinding, &["web-dev", "web-staging"])),
+                ("ProjectInUse", some(Kind::ComponentRelease, &["api-1", "web-1"])),
+            ],
+        ),
+        (Kind::Project, "other", &[]),
+        (Kind::DataPlane, "east", &[("DataPlaneInUse", some(Kind::Environment, &["dev", "staging"]))]),
+        (Kind::DataPlane, "west", &[]),
+    ];
+    for (kind, name, expected) in cases {
+        assert_eq!(told(kind, name, &world), expected, "{kind} {name}");
+    }
+    for (kind, name) in [(Kind::Component, "web"), (Kind::ReleaseBinding, "web-dev"), (Kind::Release, "web-dev")] {
+        assert_eq!(told(kind, name, &world), [], "{kind}: nothing is worse off without it");
+    }
+}
+
+#[test]
+fn the_environment_of_an_undeployed_pin_stays() {
+    let mut world = World::new("acme");
+    world.by_hand.insert("dev".into(), None);
+    let mut pin = binding("web", "dev", "web-1");
+    pin["spec"]["state"] = "Undeploy".into();
+    world.put(Kind::ReleaseBinding, "web-dev", Some(&pin));
+    assert_eq!(
+        told(Kind::Environment, "dev", &world),
+        [("EnvironmentInUse", some(Kind::ReleaseBinding, &["web-dev"]))]
+    );
+}
+
+#[test]
+fn releases_by_hand_are_looked_for_where_nothing_else_is_in_the_way() {
+    let mut world = World::new("acme");
+    let open = |world: &World| deletion(Kind::Environment, "dev", &json!({}), world).open;
+    assert_eq!(open(&world), [RestsOn::ReleaseByHand("dev".into())]);
+    world.by_hand.insert("dev".into(), Some("by-hand".into()));
+    assert_eq!(told(Kind::Environment, "dev", &world), [("EnvironmentInUse", None)]);
+    world.by_hand.insert("dev".into(), None);
+    assert_eq!((told(Kind::Environment, "dev", &world), open(&world)), (vec![], vec![]));
+    assert_eq!(open(&pinned()), [], "a binding is in the way already");
+}
+
+#[test]
+fn what_is_being_deleted_uses_nothing_and_is_in_nobodys_way() {
+    let ending = |mut object: Value| {
+        object["metadata"]["deletionTimestamp"] = "2026-01-02T12:00:00Z".into();
+        object
+    };
+    let mut world = in_use();
+    let project = json!({"spec": {"deploymentPipelineRef": {"name": "main"}}});
+    world.put(Kind::Project, "shop", Some(&ending(project.clone())));
+    assert_eq!(told(Kind::DeploymentPipeline, "main", &world), []);
+    world.put(Kind::Project, "shop", Some(&project));
+    assert_eq!(told(Kind::DeploymentPipeline, "main", &world).len(), 1, "it is as the API server says");
+    world.put(Kind::ReleaseBinding, "web-dev", Some(&ending(binding("web", "dev", "web-1"))));
+    assert_eq!(told(Kind::Environment, "dev", &world).len(), 1, "the pipeline is left");
+    let again = deletion(Kind::Environment, "dev", &ending(json!({})), &world);
+    assert_eq!(again, Findings::none(), "it is deleted already, and something else holds it");
+}
+
+#[test]
+fn users_are_named_and_the_way_out_is_told() {
+    let mut world = in_use();
+    for number in 0..5 {
+        let component = format!("c{number}");
+        world.put(Kind::ReleaseBinding, &format!("{component}-dev"), Some(&binding(&component, "dev", "c-1")));
+    }
+    world.put(Kind::Project, "blog", Some(&json!({"spec": {"deploymentPipelineRef": "main"}})));
+    let mut told = String::new();
+    let all = [
+        (Kind::Environment, "dev"),
+        (Kind::DeploymentPipeline, "main"),
+        (Kind::Project, "shop"),
+        (Kind::DataPlane, "east"),
+    ];
+    for (kind, name) in all {
+        told += &format!("{kind} {name}: {}\n", deletion(kind, name, &json!({}), &world));
+    }
+    world.by_hand.insert("other".into(), Some("api-other".into()));
+    told += &deletion(Kind::Environment, "other", &json!({}), &world).to_string();
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn a_deletion_is_recorded_where_the_last_record_says_so() {
+    let with = |history: Value| json!({"metadata": {"annotations": {names::HISTORY: history.to_string()}}});
+    let record = |revision: u64, action: &str| json!({"revision": revision, "action": action, "content": "c", "by": "jane", "at": "then"});
+    let recorded = with(json!([record(1, "create"), record(2, "delete")]));
+    let mut ending = with(json!([record(1, "create")]));
+    ending["metadata"]["deletionTimestamp"] = "2026-01-02T12:00:00Z".into();
+    for (what, kind, object, unrecorded) in [
+        ("a record that it goes", Kind::ReleaseBinding, recorded.clone(), false),
+        ("none", Kind::ReleaseBinding, with(json!([record(1, "create")])), true),
+        (
+            "one that was followed by another",
+            Kind::ReleaseBinding,
+            with(json!([record(1, "delete"), record(2, "redeploy")])),
+            true,
+        ),
+        (
+            "a history that nobody can read",
+            Kind::ReleaseBinding,
+            json!({"metadata": {"annotations": {names::HISTORY: "{"}}}),
+            true,
+        ),
+        ("an empty history", Kind::ReleaseBinding, with(json!([])), true),
+        ("no history", Kind::ReleaseBinding, json!({}), false),
+        ("a second deletion", Kind::ReleaseBinding, ending, false),
+        ("another kind", Kind::Environment, with(json!([record(1, "update")])), true),
+        ("a kind without a history", Kind::ComponentRelease, with(json!([record(1, "create")])), false),
+    ] {
+        assert_eq!(is_unrecorded_deletion(kind, &object), unrecorded, "{what}");
+    }
 }

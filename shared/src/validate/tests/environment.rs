@@ -5,7 +5,15 @@ fn refused(annotations: &[(&str, &str)]) -> Vec<String> {
     let annotations: serde_json::Map<_, _> =
         annotations.iter().map(|(key, value)| ((*key).to_owned(), Value::from(*value))).collect();
     let environment = json!({"metadata": {"annotations": annotations}});
-    let change = Change { kind: Kind::Environment, name: "dev", new: &environment, old: None, user: None };
+    let change = Change {
+        kind: Kind::Environment,
+        name: "dev",
+        new: &environment,
+        old: None,
+        user: None,
+        manager: None,
+        now: None,
+    };
     let violations = validate(&change, Some(&world("warn"))).violations;
     violations
         .into_iter()
@@ -34,6 +42,39 @@ fn a_policy_is_a_known_word() {
     // On any other kind the same keys say nothing.
     let pipeline = json!({"metadata": {"annotations": {names::DRIFT: "maybe"}}});
     assert_eq!(codes(Kind::DeploymentPipeline, "main", &pipeline, None), []);
+}
+
+#[test]
+fn what_has_a_parser_is_judged_by_it() {
+    for (key, fine, bad) in [
+        (names::FROZEN, "2026-12-24T00:00:00Z; holidays", "2026-12-24T00:00:00Z"),
+        (names::FROZEN, "2020-01-01T00:00:00+02:00;x", "tomorrow; holidays"),
+        (names::REQUIRE_REASON, "true", "True"),
+        (names::REQUIRE_REASON, "^[A-Z]+-[0-9]+", "[A-Z"),
+        (names::HISTORY_RECORDS, "100", "1"),
+        (names::HISTORY_BYTES, "65536", "64Ki"),
+    ] {
+        assert_eq!(refused(&[(key, fine)]), [] as [&str; 0], "{key}");
+        assert_eq!(refused(&[(key, bad)]), [bad], "{key}");
+        assert_eq!(refused(&[(key, "")]), [""], "{key}");
+    }
+}
+
+#[test]
+fn a_freeze_that_is_over_is_warned_of_when_it_is_set() {
+    let environment = |text: &str| json!({"metadata": {"annotations": {names::FROZEN: text}}});
+    let (over, to_come) = (environment("2026-01-02T12:00:00Z; x"), environment("2026-01-02T12:00:01Z; x"));
+    let warned = |new: &Value, old: Option<&Value>| {
+        let now = NOON.parse().ok();
+        let change = Change { kind: Kind::Environment, name: "dev", new, old, user: None, manager: None, now };
+        let findings = validate(&change, Some(&world("warn")));
+        assert_eq!(findings.violations, []);
+        findings.warnings.iter().map(|warning| warning.code).collect::<Vec<_>>()
+    };
+    assert_eq!(warned(&over, None), ["FreezePast"]);
+    assert_eq!(warned(&over, Some(&to_come)), ["FreezePast"]);
+    assert_eq!(warned(&over, Some(&over)), [""; 0]);
+    assert_eq!(warned(&to_come, None), [""; 0]);
 }
 
 #[test]
@@ -109,7 +150,19 @@ fn a_refusal_says_what_to_write() {
         names::ALLOWED_CLUSTER_KINDS: "clusterroles,ClusterRole",
         names::SERVICE_ACCOUNT: "b/deployer",
         names::DRIFT: "on",
+        names::FROZEN: "until we say so",
+        names::REQUIRE_REASON: "(OPS-[0-9]+",
+        names::HISTORY_RECORDS: "all",
+        names::HISTORY_BYTES: "1Mi",
     }}});
-    let change = Change { kind: Kind::Environment, name: "dev", new: &environment, old: None, user: None };
+    let change = Change {
+        kind: Kind::Environment,
+        name: "dev",
+        new: &environment,
+        old: None,
+        user: None,
+        manager: None,
+        now: None,
+    };
     insta::assert_snapshot!(validate(&change, None));
 }

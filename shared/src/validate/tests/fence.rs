@@ -38,7 +38,7 @@ fn with_object(environment: &str, object: &Value) -> Value {
 }
 
 fn judge(kind: Kind, name: &str, new: &Value, old: Option<&Value>, world: &World) -> Vec<Violation> {
-    validate(&Change { kind, name, new, old, user: Some("jane") }, Some(world)).violations
+    validate(&Change { kind, name, new, old, user: Some("jane"), manager: None, now: None }, Some(world)).violations
 }
 
 fn told(violations: &[Violation]) -> Vec<(&str, &'static str)> {

@@ -148,7 +148,8 @@ fn all_faults_are_told_at_once_and_in_words() {
         r["spec"]["interval"] = "5 minutes".into();
         r["spec"]["resources"][1]["id"] = "deployment".into();
     });
-    let change = Change { kind: Kind::Release, name: "web-dev", new: &broken, old: None, user: None };
+    let change =
+        Change { kind: Kind::Release, name: "web-dev", new: &broken, old: None, user: None, manager: None, now: None };
     insta::assert_snapshot!(validate(&change, None), @r#"
     * spec.owner.projectName: is required: name the project
     * spec.owner.componentName: is required: name the component
@@ -178,7 +179,15 @@ fn owner_and_environment_are_immutable() {
 #[test]
 fn a_release_made_by_hand_does_not_go_past_an_enforcing_pipeline_nor_beside_a_binding() {
     let new = release(|_| {});
-    let change = Change { kind: Kind::Release, name: "web-dev", new: &new, old: None, user: Some("jane") };
+    let change = Change {
+        kind: Kind::Release,
+        name: "web-dev",
+        new: &new,
+        old: None,
+        user: Some("jane"),
+        manager: None,
+        now: None,
+    };
     let mut world = world("enforce");
     world.put(Kind::ReleaseBinding, "web-dev", Some(&binding("web", "dev", "web-1")));
     let codes: Vec<_> = validate(&change, Some(&world)).violations.iter().map(|violation| violation.code).collect();
@@ -202,7 +211,7 @@ fn owned(change: impl FnOnce(&mut Value)) -> Value {
 fn told(user: &str, new: &Value, old: Option<&Value>) -> Vec<(String, &'static str)> {
     let mut world = world("warn");
     world.put(Kind::ReleaseBinding, "web-dev", Some(&binding("web", "dev", "web-1")));
-    let change = Change { kind: Kind::Release, name: "web-dev", new, old, user: Some(user) };
+    let change = Change { kind: Kind::Release, name: "web-dev", new, old, user: Some(user), manager: None, now: None };
     let violations = validate(&change, Some(&world)).violations;
     violations.into_iter().map(|violation| (violation.path.as_str().to_owned(), violation.code)).collect()
 }

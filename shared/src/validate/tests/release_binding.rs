@@ -34,7 +34,8 @@ fn the_hashed_name_is_for_pairs_whose_plain_one_is_taken() {
     let new = binding("web", "dev", "web-1");
     let hashed = names::binding_name_hashed("web", "dev");
     let judge = |name: &str, world: &World| {
-        let change = Change { kind: Kind::ReleaseBinding, name, new: &new, old: None, user: None };
+        let change =
+            Change { kind: Kind::ReleaseBinding, name, new: &new, old: None, user: None, manager: None, now: None };
         validate(&change, Some(world)).violations.iter().map(|violation| violation.code).collect::<Vec<_>>()
     };
     assert_eq!(judge(&hashed, &world), Vec::<&str>::new());
@@ -46,7 +47,15 @@ fn the_hashed_name_is_for_pairs_whose_plain_one_is_taken() {
 fn what_is_missing_is_told_apart_from_what_is_wrong() {
     let mut nowhere = binding("ghost", "moon", "ghost-1");
     nowhere["spec"]["owner"]["projectName"] = "none".into();
-    let change = Change { kind: Kind::ReleaseBinding, name: "ghost-moon", new: &nowhere, old: None, user: None };
+    let change = Change {
+        kind: Kind::ReleaseBinding,
+        name: "ghost-moon",
+        new: &nowhere,
+        old: None,
+        user: None,
+        manager: None,
+        now: None,
+    };
     let findings = validate(&change, Some(&world("warn")));
     assert_eq!(findings.violations, []);
     let codes: Vec<_> = findings.missing.iter().map(|missing| missing.code).collect();
@@ -59,7 +68,15 @@ fn what_is_missing_is_told_apart_from_what_is_wrong() {
 #[test]
 fn the_pipeline_warns_or_refuses() {
     let new = binding("web", "production", "web-1");
-    let change = Change { kind: Kind::ReleaseBinding, name: "web-production", new: &new, old: None, user: None };
+    let change = Change {
+        kind: Kind::ReleaseBinding,
+        name: "web-production",
+        new: &new,
+        old: None,
+        user: None,
+        manager: None,
+        now: None,
+    };
     let warned = validate(&change, Some(&world("warn")));
     assert_eq!((warned.violations.len(), warned.warnings.len()), (0, 1));
     let refused = validate(&change, Some(&world("enforce")));
@@ -68,7 +85,15 @@ fn the_pipeline_warns_or_refuses() {
     let same = Change { old: Some(&new), ..change };
     assert_eq!(validate(&same, Some(&world("enforce"))).violations, [], "a pin that stands is not judged again");
     let root = binding("web", "dev", "web-1");
-    let change = Change { kind: Kind::ReleaseBinding, name: "web-dev", new: &root, old: None, user: None };
+    let change = Change {
+        kind: Kind::ReleaseBinding,
+        name: "web-dev",
+        new: &root,
+        old: None,
+        user: None,
+        manager: None,
+        now: None,
+    };
     assert_eq!(validate(&change, Some(&world("enforce"))).violations, []);
 }
 
@@ -76,7 +101,15 @@ fn the_pipeline_warns_or_refuses() {
 fn another_project_is_no_way_round_an_enforcing_pipeline() {
     let mut elsewhere = release(|r| r["spec"]["owner"]["projectName"] = "ghost".into());
     elsewhere["spec"]["environmentName"] = "production".into();
-    let change = Change { kind: Kind::Release, name: "web-production", new: &elsewhere, old: None, user: Some("jane") };
+    let change = Change {
+        kind: Kind::Release,
+        name: "web-production",
+        new: &elsewhere,
+        old: None,
+        user: Some("jane"),
+        manager: None,
+        now: None,
+    };
     let codes = |change: &Change<'_>| {
         let findings = validate(change, Some(&world("enforce")));
         findings.violations.iter().map(|violation| (violation.code, violation.rests_on.clone())).collect::<Vec<_>>()
@@ -84,7 +117,15 @@ fn another_project_is_no_way_round_an_enforcing_pipeline() {
     assert!(codes(&change).contains(&("DirectRelease", None)));
     let mut pin = binding("ghost", "production", "ghost-1");
     pin["spec"]["owner"]["projectName"] = "ghost".into();
-    let change = Change { kind: Kind::ReleaseBinding, name: "ghost-production", new: &pin, old: None, user: None };
+    let change = Change {
+        kind: Kind::ReleaseBinding,
+        name: "ghost-production",
+        new: &pin,
+        old: None,
+        user: None,
+        manager: None,
+        now: None,
+    };
     let project = RestsOn::Object(Kind::Project, "ghost".into());
     assert_eq!(codes(&change), [("NoPipeline", Some(project))]);
 }

@@ -1,0 +1,159 @@
+//! A history as text, cut into its elements: a write looks at a few of their keys only, and copies the rest as it stands.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::Deserializer;
+use serde_json::value::RawValue;
+
+use super::Record;
+use super::entry::Range;
+use super::keys::Sealed;
+
+/// The elements of a history, oldest first.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RawHistory<'a> {
+    text: &'a str,
+    /// In the order of the text.
+    pub(super) elements: Vec<RawElement<'a>>,
+}
+
+/// One element.
+#[derive(Debug, Clone)]
+pub(super) struct RawElement<'a> {
+    /// All of it.
+    pub(super) text: &'a str,
+    /// The revisions that it stands for.
+    pub(super) range: Range,
+    /// Whether it is a record, and no run of dropped ones.
+    pub(super) is_record: bool,
+    keys: Glance<'a>,
+}
+
+/// The keys that matter for the chain, not read yet: few are needed.
+#[derive(Debug, Clone, Default, Deserialize)]
+struct Glance<'a> {
+    revision: Option<u64>,
+    dropped: Option<Range>,
+    #[serde(borrow)]
+    prev: Option<&'a RawValue>,
+    #[serde(borrow)]
+    hash: Option<&'a RawValue>,
+    #[serde(borrow)]
+    key: Option<&'a RawValue>,
+    #[serde(borrow)]
+    sig: Option<&'a RawValue>,
+}
+
+/// A key that is read when it is asked for.
+fn text<'a>(raw: Option<&'a RawValue>) -> Option<Cow<'a, str>> {
+    let raw = raw?.get();
+    let plain = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).filter(|raw| !raw.contains('\\'));
+    plain.map(Cow::Borrowed).or_else(|| serde_json::from_str(raw).ok())
+}
+
+impl<'a> RawElement<'a> {
+    /// The hash before this element.
+    pub(super) fn prev(&self) -> Option<Cow<'a, str>> {
+        text(self.keys.prev)
+    }
+
+    /// The hash of this element; of a run, that of its last record.
+    pub(super) fn hash(&self) -> Option<Cow<'a, str>> {
+        text(self.keys.hash)
+    }
+
+    /// Its signature, where it has one.
+    pub(super) fn sealed(&self) -> Option<Sealed> {
+        Some(Sealed { key: text(self.keys.key)?.into_owned(), sig: text(self.keys.sig)?.into_owned() })
+    }
+
+    /// The whole record, if this is one.
+    pub(super) fn record(&self) -> Option<Record> {
+        self.is_record.then(|| serde_json::from_str(self.text).ok())?
+    }
+
+    /// Whether it says the same as another element, however it is written.
+    pub(super) fn says_the_same_as(&self, other: &RawElement<'_>) -> bool {
+        let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+        self.text == other.text || value(self.text).is_some_and(|one| Some(one) == value(other.text))
+    }
+}
+
+impl<'a> RawHistory<'a> {
+    /// Cuts the annotation. `None` where it is no history.
+    pub(super) fn parse(annotation: &'a str) -> Option<Self> {
+        let mut rest = annotation.trim_ascii_start().strip_prefix('[')?.trim_ascii_start();
+        let mut elements = Vec::new();
+        if rest.strip_prefix(']').is_some_and(|rest| rest.trim_ascii().is_empty()) {
+            return Some(Self { text: annotation, elements });
+        }
+        loop {
+            let mut stream = Deserializer::from_str(rest).into_iter::<Glance<'a>>();
+            let keys = stream.next()?.ok()?;
+            let (text, after) = rest.split_at_checked(stream.byte_offset())?;
+            elements.push(element(text, keys)?);
+            let after = after.trim_ascii_start();
+            match after.strip_prefix(',') {
+                Some(next) => rest = next.trim_ascii_start(),
+                None if after.strip_prefix(']')?.trim_ascii().is_empty() => {
+                    return Some(Self { text: annotation, elements });
+                }
+                None => return None,
+            }
+        }
+    }
+
+    /// Whether some record may have this content; what it says no to, none has.
+    pub(super) fn may_hold(&self, content: &str) -> bool {
+        // The standard library looks for short texts with vector instructions; half of a hash says as much as all of it.
+        self.text.contains(content.get(..32).unwrap_or(content))
+    }
+
+    /// The records as a whole, oldest first.
+    pub(super) fn records(&self) -> impl Iterator<Item = Record> {
+        self.elements.iter().filter_map(RawElement::record)
+    }
+}
+
+fn element<'a>(text: &'a str, keys: Glance<'a>) -> Option<RawElement<'a>> {
+    let (range, is_record) = match (keys.dropped, keys.revision) {
+        (Some(range), _) if keys.hash.is_some() => (range, false),
+        (_, Some(revision)) => (Range { from: revision, to: revision }, true),
+        _ => return None,
+    };
+    Some(RawElement { text, range, is_record, keys })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_history_is_cut_where_its_elements_end() {
+        let text = r#" [ {"dropped":{"from":1,"to":4},"hash":"h\u0034"} ,{"revision":5,"prev":"h4","hash":"h5","by":"]},{\"","key":"k","sig":"s"}] "#;
+        let history = RawHistory::parse(text).unwrap();
+        let [run, record] = &history.elements[..] else { panic!() };
+        assert_eq!((run.range, run.is_record, run.hash().as_deref()), (Range { from: 1, to: 4 }, false, Some("h4")));
+        assert_eq!((record.range.to, record.is_record, record.prev().as_deref()), (5, true, Some("h4")));
+        assert_eq!(record.sealed(), Some(Sealed { key: "k".into(), sig: "s".into() }));
+        assert!(record.text.starts_with('{') && record.text.ends_with('}'));
+        assert!(history.may_hold("h4") && !history.may_hold("h6"));
+        assert!(RawHistory::parse("[]").unwrap().elements.is_empty());
+        for bad in [
+            "",
+            "[",
+            "{}",
+            "[{}]",
+            "[{\"revision\":1},]",
+            "[{\"revision\":1}",
+            "[{\"revision\":1}] x",
+            "[1]",
+            "[{\"revision\":1}{}]",
+            "[null]",
+            "[] x",
+        ] {
+            assert!(RawHistory::parse(bad).is_none(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! A webhook of a test's own, for flags that the installed one does not have.
+
+use std::fs::{self, File};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context;
+use release_shared::names;
+use release_tests::process::Recorded;
+use release_tests::{ControlPlane, http_status, programs, wait};
+
+use crate::cluster::fault_replica::tail;
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// How one is started.
+pub(crate) struct Settings<'a> {
+    control_plane: &'a ControlPlane,
+    kubeconfig: PathBuf,
+    name: String,
+    flags: Vec<String>,
+}
+
+impl<'a> Settings<'a> {
+    /// With its account's rights by a token of its own. It is called by its address on loopback.
+    pub(crate) fn new(control_plane: &'a ControlPlane, name: &str, flags: &[&str]) -> anyhow::Result<Self> {
+        let kubeconfig = control_plane.service_account(names::SYSTEM_NAMESPACE, names::WEBHOOK)?;
+        let flags = flags.iter().map(|&flag| flag.to_owned()).collect();
+        Ok(Self { control_plane, kubeconfig, name: name.to_owned(), flags })
+    }
+
+    fn log(&self) -> PathBuf {
+        self.control_plane.folder().join(format!("{}.log", self.name))
+    }
+
+    /// Starts one, and waits until it listens.
+    pub(crate) fn launch(&self) -> anyhow::Result<Replica> {
+        let free = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
+        let (address, health) = (free()?, free()?.port());
+        let mut command = Command::new(programs::find(names::WEBHOOK)?);
+        command.args(["--serving-name=127.0.0.1".to_owned(), "--drain-delay=100ms".to_owned()]);
+        command.args([format!("--listen={address}"), format!("--health-listen=127.0.0.1:{health}")]);
+        command.args(&self.flags).env("KUBECONFIG", &self.kubeconfig).env("HOME", self.control_plane.folder());
+        let (process, mut child) = self.control_plane.spawn(&self.name, &command)?;
+        let mut said = child.stderr.take().context("a child without a log")?;
+        let log = self.log();
+        let mut file = File::options().create(true).append(true).open(&log).context("opening a log")?;
+        thread::spawn(move || io::copy(&mut said, &mut file));
+        let replica = Replica { process, child, address, health, log };
+        wait::until("a webhook listens", LIMIT, || Ok(http_status::get(health, "/livez").map(drop)))
+            .with_context(|| tail(&replica.log))?;
+        Ok(replica)
+    }
+
+    /// Starts one, and waits until it is ready.
+    pub(crate) fn start(&self) -> anyhow::Result<Replica> {
+        let replica = self.launch()?;
+        replica.until_ready(true)?;
+        Ok(replica)
+    }
+}
+
+/// A process; killed when it goes out of scope.
+pub(crate) struct Replica {
+    process: Recorded,
+    child: Child,
+    pub(crate) address: SocketAddr,
+    health: u16,
+    log: PathBuf,
+}
+
+impl Replica {
+    /// Whether it is ready, by its own word.
+    pub(crate) fn is_ready(&self) -> bool {
+        http_status::get(self.health, "/readyz") == Some(200)
+    }
+
+    pub(crate) fn until_ready(&self, expected: bool) -> anyhow::Result<()> {
+        let what = format!("a webhook is {}ready", if expected { "" } else { "not " });
+        wait::until(&what, LIMIT, || Ok((self.is_ready() == expected).then_some(()))).with_context(|| tail(&self.log))
+    }
+
+    /// Waits until its log has this in it.
+    pub(crate) fn until_said(&self, part: &str) -> anyhow::Result<()> {
+        wait::until(&format!("a webhook says {part:?}"), LIMIT, || Ok(self.said()?.contains(part).then_some(())))
+            .with_context(|| tail(&self.log))
+    }
+
+    /// Its log, and that of all before it with the same name.
+    pub(crate) fn said(&self) -> anyhow::Result<String> {
+        fs::read_to_string(&self.log).with_context(|| format!("reading {}", self.log.display()))
+    }
+
+    /// Ends it where it stands.
+    pub(crate) fn kill(&self) {
+        self.process.stop_within(Duration::ZERO);
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = self.child.wait();
+    }
+}
