@@ -2,11 +2,14 @@
 //!
 //! Understood: `type`, `enum`, `minimum`, `maximum` (and their `exclusive…`), `multipleOf`, `minLength`, `maxLength`, `pattern`,
 //! `required`, `properties`, `additionalProperties`, `minProperties`, `maxProperties`, `items`, `minItems`, `maxItems`, `uniqueItems`,
-//! `nullable`, `default`, `format: password`, `x-kubernetes-int-or-string`, `x-kubernetes-preserve-unknown-fields`. Everything else,
-//! such as `anyOf` or another `format`, is not looked at.
+//! `nullable`, `default`, `allOf`, `anyOf`, `oneOf`, `not`, `x-kubernetes-int-or-string`, `x-kubernetes-preserve-unknown-fields`, and of
+//! the formats `password`, `date`, `date-time`, `byte`, `ipv4`, `ipv6`, `cidr` and `uuid`. Other formats and `x-kubernetes-validations` are
+//! not looked at, as the API server does with formats that it does not know.
 
 mod check;
 mod default;
+mod format;
+mod junction;
 mod nearest;
 mod sound;
 

@@ -28,10 +28,10 @@ impl FieldPath {
     /// This path followed by a field; a name that is no identifier is written as a key: `[a.b/c]`.
     #[must_use]
     pub fn field(&self, name: &str) -> Self {
-        let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+        let plain = !name.is_empty() && name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_' || c == b'-');
         match (plain, self.0.is_empty()) {
             (true, true) => Self(name.to_owned()),
-            (true, false) => Self(format!("{}.{name}", self.0)),
+            (true, false) => Self([&self.0, ".", name].concat()),
             (false, _) => self.key(name),
         }
     }
@@ -45,7 +45,7 @@ impl FieldPath {
     /// This path followed by an entry of a map.
     #[must_use]
     pub fn key(&self, key: &str) -> Self {
-        Self(format!("{}[{key}]", self.0))
+        Self([&self.0, "[", key, "]"].concat())
     }
 
     /// The path as text.

@@ -17,7 +17,8 @@ impl<'de> DeserializeSeed<'de> for Spec {
     type Value = (Value, Content);
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(Value, Content), D::Error> {
-        let mut out = Out::default();
+        // Large enough for most, so that what is written rarely moves.
+        let mut out = Out { bytes: Vec::with_capacity(16 * 1024), ..Out::default() };
         let read = Object { out: &mut out, fields: Read::default() }.deserialize(deserializer)?;
         let content = Content::new(out.bytes, read.places, out.wider, read.sizes);
         Ok((Value::Object(read.fields), content))

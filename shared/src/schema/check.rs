@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{INT_OR_STRING, PRESERVE, is_true, nearest, property_names};
+use super::{INT_OR_STRING, PRESERVE, format, is_true, junction, nearest, property_names};
 use crate::violation::{FieldPath, Violation};
 
 /// Everything in which a value does not match its schema; its defaults are filled in before
@@ -34,11 +34,13 @@ fn check_value(schema: &Value, value: &Value, path: &FieldPath, out: &mut Vec<Vi
         Value::String(text) => {
             out.extend(wrong_length(schema, text.chars().count(), ["minLength", "maxLength"], path));
             out.extend(wrong_form(schema, text, path));
+            out.extend(format::check(schema, text, path));
         }
         Value::Array(items) => check_items(schema, items, path, out),
         Value::Object(entries) => check_entries(schema, entries, path, out),
         Value::Null | Value::Bool(_) => {}
     }
+    junction::check(schema, value, path, out);
 }
 
 fn secret(path: &FieldPath) -> Violation {
@@ -91,7 +93,7 @@ fn article(wanted: &str) -> String {
 }
 
 /// A value as JSON, cut short for a message.
-fn shown(value: &Value) -> String {
+pub(super) fn shown(value: &Value) -> String {
     let text = value.to_string();
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("{}…", &text[..end]),

@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use super::nearest;
+use super::{junction, nearest};
 use crate::violation::{FieldPath, Violation};
 
 /// The types of OpenAPI v3, as a CustomResourceDefinition may name them.
@@ -21,6 +21,9 @@ pub fn soundness(schema: &Value, path: &FieldPath) -> Vec<Violation> {
         if let Some(nested) = fields.get(name).filter(|nested| !nested.is_boolean()) {
             violations.extend(soundness(nested, &path.field(name)));
         }
+    }
+    for (path, nested) in junction::nested(schema, path) {
+        violations.extend(soundness(nested, &path));
     }
     violations
 }
@@ -80,6 +83,8 @@ mod tests {
             "c": {"type": "string", "format": "password", "default": "x"}, "d": {"type": "string", "pattern": "("},
             "e": {"type": "object", "default": {}, "required": ["f"], "properties": {"f": {"type": "string", "default": "g"}}}
         }});
+        let joined = json!({"anyOf": [{"pattern": "a"}, {"pattern": "("}], "not": {"oneOf": [{"type": "x"}]}});
+        assert_eq!(places(joined), ["s.anyOf[1].pattern", "s.not.oneOf[0].type"]);
         assert_eq!(places(defaults), ["s.properties.a.default", "s.properties.c.default", "s.properties.d.pattern"]);
     }
 }

@@ -28,7 +28,30 @@ impl<'a> Node<'a> {
     /// A field below a field below …
     #[must_use]
     pub fn at(&self, names: &[&str]) -> Self {
-        names.iter().fold(self.clone(), |node, name| node.field(name))
+        match names {
+            [] => self.clone(),
+            [name, below @ ..] => below.iter().fold(self.field(name), |node, name| node.field(name)),
+        }
+    }
+
+    /// The text at such a field. (A path costs more than a look: it is made only where there is something to say.)
+    pub fn text_at(&self, names: &[&str], findings: &mut Findings) -> Option<&'a str> {
+        self.peek_at(names).or_else(|| self.at(names).text(findings))
+    }
+
+    /// The text at such a field, which must be there and not be empty.
+    pub fn required_text_at(&self, names: &[&str], cure: &str, findings: &mut Findings) -> Option<&'a str> {
+        let there = self.peek_at(names).filter(|text| !text.is_empty());
+        there.or_else(|| self.at(names).required_text(cure, findings))
+    }
+
+    /// The value at such a field, `null` being nothing.
+    pub fn value_at(&self, names: &[&str]) -> Option<&'a Value> {
+        names.iter().try_fold(self.value?, |value, name| value.get(name).filter(|value| !value.is_null()))
+    }
+
+    fn peek_at(&self, names: &[&str]) -> Option<&'a str> {
+        self.value_at(names).and_then(Value::as_str)
     }
 
     /// The text here. A value of another type is a fault.

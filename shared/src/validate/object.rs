@@ -41,9 +41,9 @@ impl std::fmt::Display for Identity {
 pub(super) fn check(node: &Node<'_>, key: &str, findings: &mut Findings) -> Option<Identity> {
     let mut found = Findings::none();
     let identity = check_parts(node, &mut found);
-    let prefix = node.path.as_str().to_owned();
+    let prefix = node.path.as_str();
     for violation in &mut found.violations {
-        let rest = violation.path.as_str().strip_prefix(&prefix).unwrap_or_default();
+        let rest = violation.path.as_str().strip_prefix(prefix).unwrap_or_default();
         violation.identity = Some(format!("{key}{rest}"));
     }
     findings.extend(found);
@@ -64,14 +64,14 @@ fn check_parts(node: &Node<'_>, findings: &mut Findings) -> Option<Identity> {
     }
     check_numbers(node, findings);
     check_written_out(node, findings);
-    let version = node.field("apiVersion").required_text("name the API version, such as apps/v1", findings);
-    let kind = node.field("kind").required_text("name the kind, such as Deployment", findings);
+    let version = node.required_text_at(&["apiVersion"], "name the API version, such as apps/v1", findings);
+    let kind = node.required_text_at(&["kind"], "name the kind, such as Deployment", findings);
     let name = check_name(node, findings);
     check_labels(node, findings);
     if let (Some(version), Some(kind)) = (version, kind) {
         check_kind(node, version, kind, findings);
     }
-    let namespace = node.at(&["metadata", "namespace"]).text(findings).unwrap_or_default();
+    let namespace = node.text_at(&["metadata", "namespace"], findings).unwrap_or_default();
     Some(Identity {
         group: version?.split_once('/').map_or("", |(group, _)| group).to_owned(),
         kind: kind?.to_owned(),
@@ -88,34 +88,32 @@ fn check_written_out(node: &Node<'_>, findings: &mut Findings) {
         findings.violate(Violation::fault(path, "TemplateIdentity", message));
     };
     for field in ["apiVersion", "kind"] {
-        let field = node.field(field);
-        if let Some(at) = field.peek().and_then(|text| text.find("${")) {
-            refuse(field.path, at, findings);
+        let text = node.value_at(&[field]).and_then(Value::as_str);
+        if let Some(at) = text.and_then(|text| text.find("${")) {
+            refuse(node.field(field).path, at, findings);
         }
     }
-    for place in [node.clone(), node.field("metadata")] {
-        let keys = place.value.and_then(Value::as_object).into_iter().flat_map(serde_json::Map::keys);
+    for place in [&[][..], &["metadata"]] {
+        let keys = node.value_at(place).and_then(Value::as_object).into_iter().flat_map(serde_json::Map::keys);
         let found = keys.filter_map(|key| Some((key, key.find("${")?)));
-        found.for_each(|(key, at)| refuse(place.path.key(key), at, findings));
+        found.for_each(|(key, at)| refuse(node.at(place).path.key(key), at, findings));
     }
 }
 
 fn check_name<'a>(node: &Node<'a>, findings: &mut Findings) -> Option<&'a str> {
-    let metadata = node.field("metadata");
-    let generate = metadata.field("generateName");
-    if generate.value.is_some() {
+    let generate = ["metadata", "generateName"];
+    if node.value_at(&generate).is_some() {
         let message = "is not supported in a release: every object needs a fixed metadata.name";
-        findings.violate(Violation::fault(generate.path, "GenerateName", message));
+        findings.violate(Violation::fault(node.at(&generate).path, "GenerateName", message));
         return None;
     }
-    metadata.field("name").required_text("every object of a release needs a name", findings)
+    node.required_text_at(&["metadata", "name"], "every object of a release needs a name", findings)
 }
 
 fn check_labels(node: &Node<'_>, findings: &mut Findings) {
-    let labels = node.at(&["metadata", "labels"]);
     for key in names::RESERVED_LABELS {
-        let label = labels.field(key);
-        if label.value.is_some() {
+        if node.value_at(&["metadata", "labels", key]).is_some() {
+            let label = node.at(&["metadata", "labels", key]);
             let message = "is reserved: the controller marks the objects it applies with it; remove the label";
             findings.violate(Violation::fault(label.path, "ReservedLabel", message));
         }
@@ -124,16 +122,16 @@ fn check_labels(node: &Node<'_>, findings: &mut Findings) {
 
 fn check_kind(node: &Node<'_>, version: &str, kind: &str, findings: &mut Findings) {
     let group = version.split_once('/').map_or("", |(group, _)| group);
-    let path = node.field("kind").path;
-    if kind == "List" || (kind.ends_with("List") && node.field("items").value.is_some_and(Value::is_array)) {
+    let path = || node.field("kind").path;
+    if kind == "List" || (kind.ends_with("List") && node.value_at(&["items"]).is_some_and(Value::is_array)) {
         let message = format!("a {kind} is not an object: add each of its items as a resource of its own");
-        findings.violate(Violation::fault(path, "ListObject", message).with_value(kind));
+        findings.violate(Violation::fault(path(), "ListObject", message).with_value(kind));
     } else if group == names::GROUP && Kind::parse(kind).is_some() {
         let message = format!(
             "{kind} is a kind of {}, which cannot be part of a release: apply it beside the release",
             names::GROUP
         );
-        findings.violate(Violation::fault(path, "OwnKind", message).with_value(kind));
+        findings.violate(Violation::fault(path(), "OwnKind", message).with_value(kind));
     }
 }
 

@@ -116,7 +116,7 @@ fn case(part: &'static str, name: String, mode: Mode, new: &Value, old: Option<&
     let work = Work::Review { mode, body: body(new, old), world: Box::new(objects::world()), now: now(0) };
     let case = Case { part, name, size: new.to_string().len(), goal, work };
     let is_small = case.size < release_shared::validate::MAX_SIZE;
-    assert!(part == "worst" || case.is_allowed() == is_small, "{}", String::from_utf8_lossy(&case.run()));
+    assert!(part == "worst" || case.is_allowed() || !is_small, "{}", String::from_utf8_lossy(&case.run()));
     case
 }
 
@@ -133,7 +133,9 @@ fn histories() -> Vec<Case> {
         if revision == 0 || revision == 30 {
             cases.extend(both_hooks(&format!("binding with {revision} records"), &next, old, None));
         }
-        last = stamped_at(&next, old, now(revision));
+        if revision < 30 {
+            last = stamped_at(&next, old, now(revision));
+        }
     }
     let history = last["metadata"]["annotations"][names::HISTORY].as_str().unwrap_or_default();
     let records = History::parse(history).map_or(0, |history| history.records().count());

@@ -114,6 +114,21 @@ fn of_very_many_faults_the_first_are_told_and_the_rest_counted() {
 }
 
 #[test]
+fn what_the_api_server_writes_is_read_in_outline() {
+    let metadata = json!({"name": "a", "labels": {"app.kubernetes.io/name": "a"}});
+    let mut new = release();
+    new["spec"]["resources"] = json!([{"id": "a", "object": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"a": "b\n"}}}]);
+    for old in [None, Some(&new)] {
+        let body =
+            json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request(&new, old)});
+        let body = body.to_string();
+        let request = decode(body.as_bytes()).unwrap();
+        assert_eq!(request.contents.as_ref().map(|(_, old)| old.is_some()), Some(old.is_some()));
+        assert_eq!(request.whole().unwrap().new.as_ref(), Some(&new));
+    }
+}
+
+#[test]
 fn very_deep_nesting_is_refused_or_let_go_of() {
     let text = request(&json!({"kind": "Release", "spec": "NESTED"}), None).to_string();
     let nested = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
