@@ -18,7 +18,7 @@ use crate::health::Readiness;
 use crate::metrics::Metrics;
 
 /// The kinds that rules look up. A Release is judged by itself.
-const WATCHED: [Kind; 7] = [
+pub(crate) const WATCHED: [Kind; 7] = [
     Kind::Project,
     Kind::Environment,
     Kind::DataPlane,

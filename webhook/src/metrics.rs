@@ -15,6 +15,7 @@ use prometheus_client::metrics::info::Info;
 use release_edge::metrics::{Registry, Requests};
 use release_shared::kinds::Kind;
 
+use crate::cache::WATCHED;
 use crate::review::{Mode, Reply};
 use crate::tls::Certificates;
 
@@ -97,7 +98,7 @@ struct OfKind {
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self {
+        let metrics = Self {
             requests: Requests::default(),
             connections: Gauge::default(),
             connections_evicted: Counter::default(),
@@ -109,11 +110,23 @@ impl Default for Metrics {
             unanswered: Family::default(),
             cache_heard: Family::default(),
             cache_interruptions: Family::default(),
-        }
+        };
+        metrics.begin();
+        metrics
     }
 }
 
 impl Metrics {
+    /// What is known to come is told as 0 before it does: else the first of it is no change to whoever looks at rates.
+    fn begin(&self) {
+        for why in [Unanswered::NotReady, Unanswered::Shed, Unanswered::Slow, Unanswered::Malformed] {
+            drop(self.unanswered.get_or_create(&OfReason { reason: why.as_str() }));
+        }
+        for kind in WATCHED {
+            drop(self.cache_interruptions.get_or_create(&OfKind { kind: kind.as_str() }));
+        }
+    }
+
     /// A review was answered.
     pub(crate) fn answered(&self, mode: Mode, reply: &Reply, took: Duration) {
         let (hook, facts) = (mode.as_str(), reply.facts());

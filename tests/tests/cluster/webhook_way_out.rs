@@ -79,7 +79,6 @@ fn the_commands_of_the_docs_take_it_out_of_the_path_and_put_it_back(namespace: &
     };
     let unruly = || -> Told { shop.jane.in_dry_run().create(&ruled_out()) };
     let kept = with(&created(&shop.jane, &release("web-dev")), |release| release["spec"]["interval"] = "7m".into());
-    assert_eq!(records(&kept).len(), 1);
 
     let _installed = Installed::remember(namespace);
     run(out, out_told);

@@ -13,6 +13,9 @@ use super::webhook_certificates::caller::Call;
 /// What the largest answer has, in bytes.
 const MOST: usize = 1 << 20;
 
+/// How long something may take to come, or to be taken.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// A connection.
 pub(crate) struct Wire(StreamOwned<ClientConnection, TcpStream>);
 
@@ -49,19 +52,26 @@ pub(crate) fn post(path: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
 }
 
 impl Wire {
-    /// Opens one to who is trusted. Whatever comes must come within 20 s.
+    /// Opens one to who is trusted. Nothing is waited for longer than 20 s.
     pub(crate) fn open(trusting: &str, address: SocketAddr) -> anyhow::Result<Self> {
         let mut stream = Call::trusting(trusting).open(address)?;
-        stream.sock.set_read_timeout(Some(Duration::from_secs(20)))?;
+        stream.sock.set_read_timeout(Some(PATIENCE))?;
+        stream.sock.set_write_timeout(Some(PATIENCE))?;
         while stream.conn.is_handshaking() {
             stream.conn.complete_io(&mut stream.sock).context("shaking hands")?;
         }
         Ok(Self(stream))
     }
 
+    /// Sends this, and reads nothing meanwhile.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all(bytes)?;
-        self.0.flush()
+        for part in bytes.chunks(16 * 1024) {
+            self.0.conn.writer().write_all(part)?;
+            while self.0.conn.wants_write() {
+                self.0.conn.write_tls(&mut self.0.sock)?;
+            }
+        }
+        Ok(())
     }
 
     /// Sends a request and reads the answer. One that is refused early may be answered before all of it was sent.

@@ -44,7 +44,10 @@ impl<'a> Settings<'a> {
         let free = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
         let (address, health) = (free()?, free()?.port());
         let mut command = Command::new(programs::find(names::WEBHOOK)?);
-        command.args(["--serving-name=127.0.0.1".to_owned(), "--drain-delay=100ms".to_owned()]);
+        command.args(["--serving-name=127.0.0.1"]);
+        if !self.flags.iter().any(|flag| flag.starts_with("--drain-delay")) {
+            command.args(["--drain-delay=100ms"]);
+        }
         command.args([format!("--listen={address}"), format!("--health-listen=127.0.0.1:{health}")]);
         command.args(&self.flags).env("KUBECONFIG", &self.kubeconfig).env("HOME", self.control_plane.folder());
         let (process, mut child) = self.control_plane.spawn(&self.name, &command)?;
