@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use crate::names;
 
-/// The string at a JSON pointer.
-pub fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
-    object.pointer(pointer).and_then(Value::as_str)
+/// The string at a path of fields, `/metadata/name`: a JSON pointer without escapes, which costs no memory.
+pub fn text<'a>(object: &'a Value, path: &str) -> Option<&'a str> {
+    path.split('/').skip(1).try_fold(object, |here, field| here.get(field))?.as_str()
 }
 
 /// An annotation.

@@ -17,6 +17,9 @@ use serde_json::Value;
 pub(crate) use decode::{Request, decode, too_large};
 pub(crate) use respond::Reply;
 
+/// The code of what is too large to be stored.
+const TOO_LARGE: &str = "TooLarge";
+
 /// Which of the two hooks is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -59,10 +62,11 @@ pub fn answer(mode: Mode, body: &[u8], context: &Context<'_>) -> Vec<u8> {
     }
 }
 
-/// Judges a request. A refusal tells of everything, for which the whole objects are looked at.
+/// Judges a request. A refusal tells of everything, for which the whole objects are looked at; but not at one that is too large to be stored,
+/// of which the rules have said all that they have to say.
 pub(crate) fn review(mode: Mode, request: &Request<'_>, context: &Context<'_>) -> Reply {
     let reply = judge(mode, request, context);
-    let whole = if reply.is_allowed() { None } else { request.whole() };
+    let whole = if reply.is_allowed() || reply.refuses(TOO_LARGE) { None } else { request.whole() };
     whole.map_or(reply, |whole| judge(mode, &whole, context))
 }
 
@@ -132,8 +136,11 @@ fn review_deletion(request: &Request<'_>, context: &Context<'_>) -> Reply {
     reply.with_bypass(bypass)
 }
 
-/// All faults are told at once, those too that the API server would find after this.
+/// All faults are told at once, those too that the API server would find after this; it does not look for any in what it cannot store.
 fn in_full(change: &Change<'_>, mut findings: Findings) -> Findings {
+    if findings.violations.iter().any(|violation| violation.code == TOO_LARGE) {
+        return findings;
+    }
     let more = structure(change, &findings.violations);
     findings.violations.extend(more);
     findings

@@ -189,6 +189,11 @@ impl Reply {
         &self.facts
     }
 
+    /// Whether a fault of that code is among those for which it is refused.
+    pub(super) fn refuses(&self, code: &str) -> bool {
+        self.refusals.iter().any(|violation| violation.code == code)
+    }
+
     /// Whether the write goes on.
     pub(crate) fn is_allowed(&self) -> bool {
         self.response.allowed
