@@ -7,7 +7,7 @@ mod respond;
 use jiff::Timestamp;
 use release_shared::record::{self, Contents, Signer, StampRequest};
 use release_shared::validate::{
-    Change, Verdicts, bypass, bypass_deletion, structure, validate_deletion, validate_in_outline,
+    Change, Deletion, Verdicts, bypass, bypass_deletion, structure, validate_deletion, validate_in_outline,
 };
 use release_shared::violation::{FieldPath, Findings, Violation};
 use release_shared::world::World;
@@ -95,6 +95,7 @@ fn judge(mode: Mode, request: &Request<'_>, context: &Context<'_>) -> Reply {
     let contents = contents.filter(|_| mode == Mode::Mutate).or(sent);
     let stamp_request = stamp_request(request, recorded, contents, context, !bypass.past.is_empty());
     findings.warnings.extend(unheard(&stamp_request));
+    let open = std::mem::take(&mut findings.open);
     let reply = match mode {
         Mode::Mutate => match record::stamp(&stamp_request) {
             Ok(stamp) if findings.violations.is_empty() => Reply::stamped(request, new, &defaults, &stamp, findings),
@@ -107,7 +108,7 @@ fn judge(mode: Mode, request: &Request<'_>, context: &Context<'_>) -> Reply {
             Err(violation) => Reply::denied(request, with(findings, *violation)),
         },
     };
-    reply.with_bypass(bypass)
+    reply.with_bypass(bypass).resting_on(open)
 }
 
 /// Another webhook may put in a field that the API server takes out again without a word: the record would be of something else than
@@ -126,7 +127,14 @@ fn unchanged_by_storage(request: &Request<'_>, new: &Value) -> Result<(), Box<Vi
 
 fn review_deletion(request: &Request<'_>, context: &Context<'_>) -> Reply {
     let old = request.old.as_ref().unwrap_or(&Value::Null);
-    let mut findings = validate_deletion(request.kind, request.name(), old, context.world, context.now);
+    let deletion = Deletion {
+        kind: request.kind,
+        name: request.name(),
+        object: old,
+        user: Some(request.user()),
+        now: context.now,
+    };
+    let mut findings = validate_deletion(&deletion, context.world);
     let bypass = bypass_deletion(&mut findings, context.verdicts);
     let reply = if findings.violations.is_empty() {
         Reply::allow_deletion(request, findings)

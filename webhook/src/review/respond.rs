@@ -178,6 +178,12 @@ impl Reply {
         self
     }
 
+    /// The same, which rests on what has not been looked at yet.
+    pub(super) fn resting_on(mut self, open: Vec<RestsOn>) -> Self {
+        self.open.extend(open);
+        self
+    }
+
     /// The reply as the API server reads it.
     pub(crate) fn body(&self) -> Vec<u8> {
         let review = Review { api_version: "admission.k8s.io/v1", kind: "AdmissionReview", response: &self.response };
