@@ -15,7 +15,7 @@ use crate::error::Error;
 
 /// Text for one cell or line.
 pub(crate) fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    printable(&text.replace('\n', "\u{fffd}"))
 }
 
 /// A line of result.

@@ -36,6 +36,8 @@ pub const DISPLAY_NAME: &str = "openchoreo.dev/display-name";
 /// A description for people, on any kind.
 pub const DESCRIPTION: &str = "openchoreo.dev/description";
 
+/// What the keys of our own annotations begin with.
+pub const PREFIX: &str = "release.openchoreo.dev/";
 /// Why: sent by the client with a change.
 pub const REASON: &str = "release.openchoreo.dev/reason";
 /// A URL: sent by the client with a change.
@@ -119,6 +121,14 @@ pub fn recorded_annotations(kind: Kind) -> &'static [&'static str] {
         Kind::ReleaseBinding | Kind::Release => &[RESTARTED_AT],
         Kind::Project | Kind::DataPlane | Kind::Component => &[],
     }
+}
+
+/// The annotations with our prefix that say something on an object of a kind.
+pub fn known_annotations(kind: Kind) -> impl Iterator<Item = &'static str> {
+    let said = [REASON, LINK, ACTION, EXPECTED_REVISION, ON_BEHALF_OF, BYPASS];
+    let of_release: &[&str] = if kind == Kind::Release { &[RENDERED_FROM, ORPHAN_ON_DELETE] } else { &[] };
+    let ours = recorded_annotations(kind).iter().chain(of_release).copied();
+    ours.chain(said).chain(WEBHOOK_KEYS).filter(|key| key.starts_with(PREFIX))
 }
 
 /// Label of a live object: who applied it.

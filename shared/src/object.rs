@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use crate::names;
 
-/// The string at a JSON pointer.
-pub fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
-    object.pointer(pointer).and_then(Value::as_str)
+/// The string at a path of fields, `/metadata/name`: a JSON pointer without escapes, which costs no memory.
+pub fn text<'a>(object: &'a Value, path: &str) -> Option<&'a str> {
+    path.split('/').skip(1).try_fold(object, |here, field| here.get(field))?.as_str()
 }
 
 /// An annotation.
@@ -45,7 +45,33 @@ pub fn inline_secret_fields(object: &Value) -> Vec<&'static str> {
     ["data", "stringData"].into_iter().filter(has_content).collect()
 }
 
-/// Text that moves no cursor and colours nothing: it may quote what somebody else sent. Line breaks stay.
+/// Text that moves no cursor, colours nothing and hides nothing: it may quote what somebody else sent. Line breaks stay.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    let misleads = |c: char| (c.is_control() && c != '\n') || is_invisible(c);
+    text.chars().map(|c| if misleads(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// Characters that turn the text around them about, or that nobody sees. (Unicode: `Bidi_Control`, and the `Default_Ignorable_Code_Point`s
+/// that no script needs in a row of text: U+200C and U+200D join letters and emoji, and stay.)
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_turned_about_or_hidden() {
+        assert_eq!(printable("a\u{202e}b\u{200b}c\x1b[31md\ne"), "a\u{fffd}b\u{fffd}c\u{fffd}[31md\ne");
+        assert_eq!(printable("Grüße, 開発 👩\u{200d}💻"), "Grüße, 開発 👩\u{200d}💻");
+    }
+
+    #[test]
+    fn a_text_is_found_at_its_path() {
+        let object = serde_json::json!({"metadata": {"name": "a", "labels": {}}});
+        assert_eq!(text(&object, "/metadata/name"), Some("a"));
+        assert_eq!(text(&object, "/metadata/labels"), None);
+        assert_eq!(text(&object, "/spec/name"), None);
+    }
 }

@@ -31,7 +31,7 @@ use crate::violation::{Findings, Violation};
 use crate::world::World;
 
 pub use bypass::{Bypass, Verdict, Verdicts, bypass, bypass_deletion};
-pub use deletion::{is_unrecorded_deletion, validate_deletion};
+pub use deletion::{Deletion, is_unrecorded_deletion, validate_deletion};
 pub use node::Node;
 pub use object::{MAX_DEPTH, MAX_SIZE};
 pub use structure::structure;
@@ -70,10 +70,12 @@ pub fn validate_in_outline(change: &Change<'_>, contents: Option<Contents<'_>>, 
         let before = || judge(change, old, old_content, world);
         tolerate(touches, before, &mut findings);
         compare(change, old, &mut findings);
+        deletion::check_new_owner(change, old, world, &mut findings);
     }
     if change.kind == Kind::Release {
         release::check_ownership(change, touches, world, &mut findings);
     }
+    metadata::check_unknown(change, &mut findings);
     if change.kind == Kind::Environment {
         freeze::check_set(change, &mut findings);
     }

@@ -8,7 +8,7 @@ mod uid;
 use jiff::Timestamp;
 use release_shared::record::{self, Contents, Signer, StampRequest};
 use release_shared::validate::{
-    Change, Verdicts, bypass, bypass_deletion, structure, validate_deletion, validate_in_outline,
+    Change, Deletion, Verdicts, bypass, bypass_deletion, structure, validate_deletion, validate_in_outline,
 };
 use release_shared::violation::{FieldPath, Findings, Violation};
 use release_shared::world::World;
@@ -17,6 +17,9 @@ use serde_json::Value;
 
 pub(crate) use decode::{Request, decode, too_large};
 pub(crate) use respond::Reply;
+
+/// The code of what is too large to be stored.
+const TOO_LARGE: &str = "TooLarge";
 
 /// Which of the two hooks is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,10 +65,11 @@ pub fn answer(mode: Mode, body: &[u8], context: &Context<'_>) -> Vec<u8> {
     if reply.has_uid() { reply.body() } else { Vec::new() }
 }
 
-/// Judges a request. A refusal tells of everything, for which the whole objects are looked at.
+/// Judges a request. A refusal tells of everything, for which the whole objects are looked at; but not at one that is too large to be stored,
+/// of which the rules have said all that they have to say.
 pub(crate) fn review(mode: Mode, request: &Request<'_>, context: &Context<'_>) -> Reply {
     let reply = judge(mode, request, context);
-    let whole = if reply.is_allowed() { None } else { request.whole() };
+    let whole = if reply.is_allowed() || reply.refuses(TOO_LARGE) { None } else { request.whole() };
     whole.map_or(reply, |whole| judge(mode, &whole, context))
 }
 
@@ -94,6 +98,7 @@ fn judge(mode: Mode, request: &Request<'_>, context: &Context<'_>) -> Reply {
     let contents = contents.filter(|_| mode == Mode::Mutate).or(sent);
     let stamp_request = stamp_request(request, recorded, contents, context, !bypass.past.is_empty());
     findings.warnings.extend(unheard(&stamp_request));
+    let open = std::mem::take(&mut findings.open);
     let reply = match mode {
         Mode::Mutate => match record::stamp(&stamp_request) {
             Ok(stamp) if findings.violations.is_empty() => Reply::stamped(request, new, &defaults, &stamp, findings),
@@ -106,7 +111,7 @@ fn judge(mode: Mode, request: &Request<'_>, context: &Context<'_>) -> Reply {
             Err(violation) => Reply::denied(request, with(findings, *violation)),
         },
     };
-    reply.with_bypass(bypass)
+    reply.with_bypass(bypass).resting_on(open)
 }
 
 /// Another webhook may put in a field that the API server takes out again without a word: the record would be of something else than
@@ -125,7 +130,14 @@ fn unchanged_by_storage(request: &Request<'_>, new: &Value) -> Result<(), Box<Vi
 
 fn review_deletion(request: &Request<'_>, context: &Context<'_>) -> Reply {
     let old = request.old.as_ref().unwrap_or(&Value::Null);
-    let mut findings = validate_deletion(request.kind, request.name(), old, context.world, context.now);
+    let deletion = Deletion {
+        kind: request.kind,
+        name: request.name(),
+        object: old,
+        user: Some(request.user()),
+        now: context.now,
+    };
+    let mut findings = validate_deletion(&deletion, context.world);
     let bypass = bypass_deletion(&mut findings, context.verdicts);
     let reply = if findings.violations.is_empty() {
         Reply::allow_deletion(request, findings)
@@ -135,8 +147,11 @@ fn review_deletion(request: &Request<'_>, context: &Context<'_>) -> Reply {
     reply.with_bypass(bypass)
 }
 
-/// All faults are told at once, those too that the API server would find after this.
+/// All faults are told at once, those too that the API server would find after this; it does not look for any in what it cannot store.
 fn in_full(change: &Change<'_>, mut findings: Findings) -> Findings {
+    if findings.violations.iter().any(|violation| violation.code == TOO_LARGE) {
+        return findings;
+    }
     let more = structure(change, &findings.violations);
     findings.violations.extend(more);
     findings

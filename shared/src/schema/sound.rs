@@ -1,4 +1,4 @@
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{junction, nearest};
 use crate::violation::{FieldPath, Violation};
@@ -17,6 +17,7 @@ pub fn soundness(schema: &Value, path: &FieldPath) -> Vec<Violation> {
     for (name, property) in fields.get("properties").and_then(Value::as_object).into_iter().flatten() {
         violations.extend(soundness(property, &path.field("properties").field(name)));
     }
+    violations.extend(check_required(fields, path));
     for name in ["items", "additionalProperties"] {
         if let Some(nested) = fields.get(name).filter(|nested| !nested.is_boolean()) {
             violations.extend(soundness(nested, &path.field(name)));
@@ -26,6 +27,22 @@ pub fn soundness(schema: &Value, path: &FieldPath) -> Vec<Violation> {
         violations.extend(soundness(nested, &path));
     }
     violations
+}
+
+/// A value that must be there and may not.
+fn check_required(fields: &Map<String, Value>, path: &FieldPath) -> Vec<Violation> {
+    let is_secret = |name: &&str| {
+        let property = fields.get("properties").and_then(|properties| properties.get(*name));
+        property.and_then(|property| property.get("format")).and_then(Value::as_str) == Some("password")
+    };
+    let required = fields.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let refuse = |name: &str| {
+        let message = format!(
+            "requires `{name}`, which is a secret (`format: password`) and can be given no value: put it into a Secret, and require its name"
+        );
+        Violation::fault(path.field("required"), "ConfigSecret", message).with_value(name)
+    };
+    required.filter(is_secret).map(refuse).collect()
 }
 
 fn check_pattern(given: &Value, path: &FieldPath) -> Option<Violation> {
@@ -85,6 +102,8 @@ mod tests {
         }});
         let joined = json!({"anyOf": [{"pattern": "a"}, {"pattern": "("}], "not": {"oneOf": [{"type": "x"}]}});
         assert_eq!(places(joined), ["s.anyOf[1].pattern", "s.not.oneOf[0].type"]);
+        let secret = json!({"type": "string", "format": "password"});
+        assert_eq!(places(json!({"required": ["p"], "properties": {"p": secret}})), ["s.required"]);
         assert_eq!(places(defaults), ["s.properties.a.default", "s.properties.c.default", "s.properties.d.pattern"]);
     }
 }

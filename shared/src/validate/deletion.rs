@@ -10,19 +10,35 @@ use crate::record::{Action, History};
 use crate::violation::{FieldPath, Findings, RestsOn, Violation};
 use crate::world::{BindingView, World};
 
-use super::freeze;
+use super::{Change, freeze};
 
 /// How many of those that need something are named.
 const NAMED: usize = 3;
 
+/// A deletion that is about to happen.
+#[derive(Debug, Clone, Copy)]
+pub struct Deletion<'a> {
+    /// The kind of the object.
+    pub kind: Kind,
+    /// Its name.
+    pub name: &'a str,
+    /// The object as it is.
+    pub object: &'a Value,
+    /// Who asks.
+    pub user: Option<&'a str>,
+    /// The clock.
+    pub now: Timestamp,
+}
+
 /// What the rules say of a deletion: what others are in need of stays, and what is in an environment while that is frozen. What is being
 /// deleted already is deleted once more by nobody.
-pub fn validate_deletion(kind: Kind, name: &str, object: &Value, world: &World, now: Timestamp) -> Findings {
+pub fn validate_deletion(deletion: &Deletion<'_>, world: &World) -> Findings {
+    let Deletion { kind, name, object, .. } = *deletion;
     let mut findings = Findings::none();
     if is_ending(object) {
         return findings;
     }
-    freeze::check_deletion(kind, object, world, now, &mut findings);
+    freeze::check_deletion(deletion, world, &mut findings);
     match kind {
         Kind::ComponentRelease => check_release(name, object, world, &mut findings),
         Kind::Project => check_project(name, world, &mut findings),
@@ -37,6 +53,34 @@ pub fn validate_deletion(kind: Kind, name: &str, object: &Value, world: &World, 
         last.message.push_str("; to delete a whole set, repeat the command until nothing is left");
     }
     findings
+}
+
+/// An owner that does not exist is deleting: the garbage collector then removes what it is said to own, and nobody asks it for anything. So who
+/// gives an object another owner is asked what who deletes it is asked.
+pub(super) fn check_new_owner(change: &Change<'_>, old: &Value, world: Option<&World>, findings: &mut Findings) {
+    let (Some(owner), Some(world), Some(now)) = (new_owner(change.new, old), world, change.now) else { return };
+    let deletion = Deletion { kind: change.kind, name: change.name, object: old, user: change.user, now };
+    let told = validate_deletion(&deletion, world);
+    findings.open.extend(told.open);
+    for violation in told.violations {
+        let path = FieldPath::root("metadata").field("ownerReferences");
+        let message = format!(
+            "another owner ({owner}) lets the garbage collector delete it, and that is refused: {}",
+            violation.message
+        );
+        findings.violate(Violation { path, message, ..violation });
+    }
+}
+
+/// `<kind> <name>` of an owner that an object did not have.
+fn new_owner(new: &Value, old: &Value) -> Option<String> {
+    let owners = |object| {
+        let list = Value::pointer(object, "/metadata/ownerReferences").and_then(Value::as_array);
+        list.map(Vec::as_slice).unwrap_or_default()
+    };
+    let is_known = |owner: &&Value| owners(old).iter().any(|known| known.get("uid") == owner.get("uid"));
+    let owner = owners(new).iter().find(|owner| !is_known(owner))?;
+    Some(["/kind", "/name"].map(|path| text(owner, path).unwrap_or_default()).join(" "))
 }
 
 /// Whether a deletion takes a history along whose last record does not say that the object goes.

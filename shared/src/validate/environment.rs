@@ -47,11 +47,11 @@ pub(super) struct Site<'a> {
 }
 
 impl<'a> Site<'a> {
-    /// That of a pin, or of a Release that somebody wrote by hand. What is rendered from a pin follows the pin.
-    pub(super) fn of(kind: Kind, object: &'a Value, world: &'a World) -> Option<Self> {
+    /// That of a pin, or of a Release.
+    pub(super) fn at(kind: Kind, object: &'a Value, world: &'a World) -> Option<Self> {
         let field = match kind {
             Kind::ReleaseBinding => "environment",
-            Kind::Release if controlling_binding(object).is_none() => "environmentName",
+            Kind::Release => "environmentName",
             _ => return None,
         };
         let node = Node::root(object).at(&["spec", field]);
@@ -60,9 +60,11 @@ impl<'a> Site<'a> {
     }
 
     /// That of a change, where the environment has rules for changes of recorded content.
+    /// What is rendered from a pin follows the pin.
     pub(super) fn of_change(change: &Change<'a>, world: &'a World) -> Option<Self> {
-        let site = Self::of(change.kind, change.new, world)?;
-        let rendered = change.kind == Kind::Release && change.old.is_some_and(|old| controlling_binding(old).is_some());
+        let site = Self::at(change.kind, change.new, world)?;
+        let is_rendered = |object| controlling_binding(object).is_some();
+        let rendered = change.kind == Kind::Release && (is_rendered(change.new) || change.old.is_some_and(is_rendered));
         (site.has_rules() && !rendered).then_some(site)
     }
 

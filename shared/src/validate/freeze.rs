@@ -1,17 +1,15 @@
 //! Until when nothing changes in an environment. Thawing is a change of the Environment itself, which no freeze holds back.
 
-use jiff::Timestamp;
-use serde_json::Value;
-
 use crate::kinds::Kind;
 use crate::names;
+use crate::object::controlling_binding;
 use crate::policy::Freeze;
 use crate::record;
 use crate::violation::{Findings, Permission, RestsOn, Violation};
 use crate::world::World;
 
 use super::environment::Site;
-use super::{Change, Node, bypass};
+use super::{Change, Deletion, Node, bypass};
 
 /// The rule for a change of recorded content.
 pub(super) fn check(change: &Change<'_>, site: &Site<'_>, findings: &mut Findings) {
@@ -33,13 +31,15 @@ pub(super) fn check(change: &Change<'_>, site: &Site<'_>, findings: &mut Finding
     findings.violate(frozen(site, message));
 }
 
-/// The rule for a deletion. What is being deleted already is only let go of.
-pub(super) fn check_deletion(kind: Kind, object: &Value, world: &World, now: Timestamp, findings: &mut Findings) {
-    let Some(site) = Site::of(kind, object, world) else { return };
-    let Some(freeze) = site.view.frozen.as_ref().filter(|freeze| freeze.holds(now)) else { return };
-    if object.pointer("/metadata/deletionTimestamp").is_some_and(Value::is_string) {
+/// The rule for a deletion. What is rendered from a pin is the controller's to delete: for anybody else it is what runs.
+pub(super) fn check_deletion(deletion: &Deletion<'_>, world: &World, findings: &mut Findings) {
+    let Deletion { kind, object, user, now, .. } = *deletion;
+    let is_rendered = kind == Kind::Release && controlling_binding(object).is_some();
+    if is_rendered && user == Some(names::CONTROLLER_USER) {
         return;
     }
+    let Some(site) = Site::at(kind, object, world) else { return };
+    let Some(freeze) = site.view.frozen.as_ref().filter(|freeze| freeze.holds(now)) else { return };
     let message = format!("{}; who may {} deletes it all the same", until(site.name, freeze), permission(site.name));
     findings.violate(frozen(&site, message));
 }

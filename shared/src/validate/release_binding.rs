@@ -1,3 +1,5 @@
+use std::collections::{HashSet, VecDeque};
+
 use serde_json::{Map, Value};
 
 use crate::canonical;
@@ -258,21 +260,29 @@ fn refusal(
     Some((root.at(&["spec", field]).path, message))
 }
 
-/// What to do about it: where the release is pinned already, time does it.
+/// What to do about it: the step nearest to where the release is wanted that it may take now. Where it is pinned already, time does it.
 fn cure(graph: &Graph, world: &World, owner: &Owner, sources: &[String], release: &str) -> String {
-    let pinned = |name: &String| {
-        world.binding(owner, name).is_some_and(|(_, binding)| binding.release.as_deref() == Some(release))
-    };
-    match sources.iter().find(|name| pinned(name)).or_else(|| sources.first()) {
-        Some(source) if pinned(source) => String::new(),
-        Some(source) if graph.sources(source).is_empty() => {
-            format!("; pin it there with `kubectl release create {}`", owner.component_name)
+    let pinned =
+        |name: &str| world.binding(owner, name).is_some_and(|(_, binding)| binding.release.as_deref() == Some(release));
+    let (mut ways, mut seen) = (VecDeque::from_iter(sources.iter().map(String::as_str)), HashSet::new());
+    while let Some(environment) = ways.pop_front() {
+        if pinned(environment) {
+            return String::new();
         }
-        Some(source) => {
-            format!("; promote it there with `kubectl release promote {} --to {source}`", owner.component_name)
+        if !seen.insert(environment) {
+            continue;
         }
-        None => String::new(),
+        if !matches!(eligibility(graph, world, owner, environment, release), Eligibility::NotYet(_)) {
+            let component = &owner.component_name;
+            let is_next = sources.iter().any(|source| source == environment);
+            let first = if is_next { "promote it there" } else { "begin" };
+            return format!(
+                "; {first} with `kubectl release promote {component} --to {environment} --release {release}`"
+            );
+        }
+        ways.extend(graph.sources(environment));
     }
+    String::new()
 }
 
 /// How a release stands in an environment that leads on.

@@ -95,7 +95,9 @@ proptest::proptest! {
             for value in [json!(text), json!(number), json!({"spec": text}), json!({"spec": {"resources": [number, {"id": text, "object": {"kind": text}}]}}), json!({"metadata": {"annotations": {names::NAMESPACES: text, names::ALLOWED_CLUSTER_KINDS: text, names::SERVICE_ACCOUNT: text, names::FROZEN: text, names::REQUIRE_REASON: text, names::HISTORY_BYTES: text}}})] {
                 let change = Change { kind, name: &text, new: &value, old: Some(&json!({"spec": number})), user: None, manager: None, now: NOON.parse().ok() };
                 validate(&change, Some(&world("enforce")));
-                validate_deletion(kind, &text, &value, &world("enforce"), NOON.parse().unwrap());
+                let now = NOON.parse().unwrap();
+                let deletion = Deletion { kind, name: &text, object: &value, user: None, now };
+                validate_deletion(&deletion, &world("enforce"));
             }
         }
     }

@@ -1,6 +1,6 @@
 /// Every code that the rules give, in the order of the alphabet. A code never changes its meaning; a test compares the list with the rules,
 /// and asks for each code for an object that is refused and its neighbour that is not.
-pub const CODES: [&str; 69] = [
+pub const CODES: [&str; 70] = [
     "BindingExists",
     "BindingName",
     "BypassReason",
@@ -63,6 +63,7 @@ pub const CODES: [&str; 69] = [
     "TooDeep",
     "TooLarge",
     "TooLong",
+    "UnknownAnnotation",
     "UnknownConfigKey",
     "UnknownPlane",
     "UnknownPolicyValue",

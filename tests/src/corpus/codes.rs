@@ -61,6 +61,7 @@ pub const CODES: &[Code] = &[
     code("DuplicateResourceId", "two resources have one id"),
     code("EnvironmentInUse", "something is released into the Environment that is deleted, or promoted along it"),
     also("EnvironmentNotFound", "there is no such Environment", "applies nothing"),
+    code("UnknownAnnotation", "an annotation reads like one of ours and says nothing on that kind"),
     code("FreezePast", "a freeze is set that is over already"),
     code("Frozen", "the environment is frozen"),
     code("GenerateName", "the server is asked to make up a name"),

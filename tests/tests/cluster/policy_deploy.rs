@@ -64,6 +64,9 @@ fn nothing_changes_in_an_environment_without_the_verb(namespace: &Namespace<'_>)
         let restarted = admin.merge(&object, &restart).unwrap();
         denied(&jane.replace(&with(&restarted, |object| object["metadata"]["annotations"] = json!({}))), "jane", "dev");
         denied(&jane.delete(&object), "jane", "dev");
+        // The garbage collector would delete it.
+        let nobody = json!([{ "apiVersion": "v1", "kind": "ConfigMap", "name": "none", "uid": "none" }]);
+        denied(&jane.merge(&object, &json!({ "metadata": { "ownerReferences": nobody } })), "jane", "dev");
     }
     Ok(())
 }

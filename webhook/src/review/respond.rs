@@ -178,6 +178,12 @@ impl Reply {
         self
     }
 
+    /// The same, which rests on what has not been looked at yet.
+    pub(super) fn resting_on(mut self, open: Vec<RestsOn>) -> Self {
+        self.open.extend(open);
+        self
+    }
+
     /// The reply as the API server reads it.
     pub(crate) fn body(&self) -> Vec<u8> {
         let review = Review { api_version: "admission.k8s.io/v1", kind: "AdmissionReview", response: &self.response };
@@ -192,6 +198,11 @@ impl Reply {
     /// Whether there is a request that it answers. A reply without its uid is one that the API server does not take.
     pub(crate) fn has_uid(&self) -> bool {
         !self.facts.uid.is_empty()
+    }
+
+    /// Whether a fault of that code is among those for which it is refused.
+    pub(super) fn refuses(&self, code: &str) -> bool {
+        self.refusals.iter().any(|violation| violation.code == code)
     }
 
     /// Whether the write goes on.

@@ -114,6 +114,23 @@ fn of_very_many_faults_the_first_are_told_and_the_rest_counted() {
 }
 
 #[test]
+fn what_is_too_large_is_told_what_the_rules_say_and_no_more() {
+    let mut object = release();
+    let data = json!({"a": "b".repeat(2_000_000)});
+    object["spec"]["resources"] = json!([{"id": "a", "object": {"apiVersion": "v1", "data": data, "kind": "ConfigMap", "metadata": {"name": "a"}}}]);
+    object["spec"]["unknown"] = json!(1);
+    object["spec"]["owner"]["componentName"] = json!("A B");
+    for mode in [Mode::Mutate, Mode::Validate] {
+        let body =
+            json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request(&object, None)});
+        let reply = reply(mode, &serde_json::to_vec(&body).unwrap(), &World::default());
+        let codes = reply.codes();
+        assert!(codes.contains("TooLarge") && codes.contains("InvalidName"), "{codes}");
+        assert!(mode == Mode::Validate || !codes.contains("UnknownField"), "{codes}");
+    }
+}
+
+#[test]
 fn what_the_api_server_writes_is_read_in_outline() {
     let metadata = json!({"name": "a", "labels": {"app.kubernetes.io/name": "a"}});
     let mut new = release();

@@ -22,7 +22,7 @@ fn pinned() -> World {
 }
 
 fn deletion(kind: Kind, name: &str, object: &Value, world: &World) -> Findings {
-    validate_deletion(kind, name, object, world, NOON.parse().unwrap())
+    validate_deletion(&Deletion { kind, name, object, user: Some("jane"), now: NOON.parse().unwrap() }, world)
 }
 
 #[test]
@@ -230,4 +230,41 @@ fn a_deletion_is_recorded_where_the_last_record_says_so() {
     ] {
         assert_eq!(is_unrecorded_deletion(kind, &object), unrecorded, "{what}");
     }
+}
+
+#[test]
+fn another_owner_is_asked_what_a_deletion_is_asked() {
+    let world = pinned();
+    let owned = |uids: &[&str]| {
+        let mut object = snapshot("web");
+        object["metadata"]["ownerReferences"] = uids
+            .iter()
+            .map(|uid| json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "none", "uid": uid}))
+            .collect();
+        object
+    };
+    let told = |new: &Value, old: &Value, name: &str| {
+        let change = Change {
+            kind: Kind::ComponentRelease,
+            name,
+            new,
+            old: Some(old),
+            user: Some("jane"),
+            manager: None,
+            now: NOON.parse().ok(),
+        };
+        let found = validate(&change, Some(&world)).violations;
+        assert!(found.iter().all(|violation| violation.class == Class::Policy), "{found:?}");
+        found.into_iter().map(|violation| violation.to_string()).collect::<Vec<_>>()
+    };
+    let found = told(&owned(&["1"]), &owned(&[]), "web-2");
+    assert_eq!(found.len(), 1);
+    assert!(
+        found[0].starts_with("metadata.ownerReferences: another owner (ConfigMap none) lets the garbage collector delete it, and that is refused: \
+                              ReleaseBinding web-dev pins web-2 in dev"),
+        "{found:?}"
+    );
+    assert_eq!(told(&owned(&["1", "2"]), &owned(&["1"]), "web-2").len(), 1);
+    assert_eq!(told(&owned(&["1"]), &owned(&["2", "1"]), "web-2"), [""; 0], "one that it had already");
+    assert_eq!(told(&owned(&["1"]), &owned(&[]), "web-3"), [""; 0], "nobody needs it");
 }

@@ -61,6 +61,24 @@ fn what_has_a_parser_is_judged_by_it() {
 }
 
 #[test]
+fn a_slip_in_the_name_of_a_policy_is_told_once() {
+    let environment = |key: &str| json!({"metadata": {"annotations": {key: "x"}}});
+    let warned = |kind: Kind, new: &Value, old: Option<&Value>| {
+        let change = Change { kind, name: "dev", new, old, user: None, manager: None, now: None };
+        validate(&change, None).warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let slip = environment("release.openchoreo.dev/frozzen");
+    let told = "metadata.annotations[release.openchoreo.dev/frozzen]: says nothing on kind Environment: \
+                did you mean release.openchoreo.dev/frozen?";
+    assert_eq!(warned(Kind::Environment, &slip, None), [told]);
+    assert_eq!(warned(Kind::Environment, &slip, Some(&slip)), [""; 0]);
+    assert_eq!(warned(Kind::Environment, &environment("example.com/frozzen"), None), [""; 0]);
+    let elsewhere = environment(names::REQUIRE_REASON);
+    let told = "metadata.annotations[release.openchoreo.dev/require-reason]: says nothing on kind DataPlane: remove it";
+    assert_eq!(warned(Kind::DataPlane, &elsewhere, None), [told]);
+}
+
+#[test]
 fn a_freeze_that_is_over_is_warned_of_when_it_is_set() {
     let environment = |text: &str| json!({"metadata": {"annotations": {names::FROZEN: text}}});
     let (over, to_come) = (environment("2026-01-02T12:00:00Z; x"), environment("2026-01-02T12:00:01Z; x"));

@@ -54,6 +54,15 @@ fn nothing_that_is_recorded_changes_while_it_is_frozen() {
             None,
         ),
         (
+            "another owner",
+            Kind::ReleaseBinding,
+            with(&pin, |b| {
+                b["metadata"]["ownerReferences"] = json!([{"kind": "ConfigMap", "name": "none", "uid": "1"}])
+            }),
+            Some(&pin),
+            Some("metadata.ownerReferences"),
+        ),
+        (
             "a reason alone",
             Kind::ReleaseBinding,
             with(&pin, |b| b["metadata"]["annotations"] = json!({names::REASON: "x"})),
@@ -126,9 +135,11 @@ fn the_refusal_says_until_when_why_and_who_may() {
 
 #[test]
 fn nothing_is_deleted_there_either() {
-    let deleted = |kind: Kind, object: &Value, text: &str| {
-        validate_deletion(kind, "web-dev", object, &frozen(text), NOON.parse().unwrap()).violations
+    let deleted_by = |user, kind: Kind, object: &Value, text: &str| {
+        let deletion = Deletion { kind, name: "web-dev", object, user: Some(user), now: NOON.parse().unwrap() };
+        validate_deletion(&deletion, &frozen(text)).violations
     };
+    let deleted = |kind, object: &Value, text| deleted_by("jane", kind, object, text);
     let pin = binding("web", "dev", "web-1");
     let found = deleted(Kind::ReleaseBinding, &pin, FREEZE);
     insta::assert_snapshot!(found[0]);
@@ -138,8 +149,9 @@ fn nothing_is_deleted_there_either() {
         release["metadata"]["ownerReferences"] = json!([{"apiVersion": names::API_VERSION, "kind": "ReleaseBinding", "name": "web-dev", "uid": "u", "controller": true}]);
     });
     let leaving = with(&pin, |b| b["metadata"]["deletionTimestamp"] = NOON.into());
+    assert_eq!(codes_of(&deleted(Kind::Release, &owned, FREEZE)), [("spec.environmentName", "Frozen")], "it runs");
+    assert_eq!(deleted_by(names::CONTROLLER_USER, Kind::Release, &owned, FREEZE), [], "it follows its pin");
     for (what, kind, object, text) in [
-        ("a Release that is rendered", Kind::Release, &owned, FREEZE),
         ("what is being deleted", Kind::ReleaseBinding, &leaving, FREEZE),
         ("in time", Kind::ReleaseBinding, &pin, "2026-01-02T12:00:00Z; over"),
         ("a component", Kind::Component, &json!({"spec": {"owner": {"projectName": "shop"}}}), FREEZE),

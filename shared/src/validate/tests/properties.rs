@@ -172,7 +172,8 @@ proptest! {
                 validate(&change(kind, &name, &new, old), Some(&world));
                 validate(&change(kind, &text, &new, old), None);
             }
-            validate_deletion(kind, &name, &old, &world, NOON.parse().unwrap());
+            let deletion = Deletion { kind, name: &name, object: &old, user: None, now: NOON.parse().unwrap() };
+            validate_deletion(&deletion, &world);
             is_unrecorded_deletion(kind, &old);
         }
     }

@@ -81,7 +81,7 @@ fn the_pipeline_warns_or_refuses() {
     assert_eq!((warned.violations.len(), warned.warnings.len()), (0, 1));
     let refused = validate(&change, Some(&world("enforce")));
     assert_eq!(refused.class(), Some(Class::Policy));
-    insta::assert_snapshot!(refused, @"spec.releaseName: web-1 cannot go to production yet: pipeline main wants it to have run healthily in staging first (nothing is pinned in staging); promote it there with `kubectl release promote web --to staging`");
+    insta::assert_snapshot!(refused, @"spec.releaseName: web-1 cannot go to production yet: pipeline main wants it to have run healthily in staging first (nothing is pinned in staging); begin with `kubectl release promote web --to dev --release web-1`");
     let same = Change { old: Some(&new), ..change };
     assert_eq!(validate(&same, Some(&world("enforce"))).violations, [], "a pin that stands is not judged again");
     let root = binding("web", "dev", "web-1");

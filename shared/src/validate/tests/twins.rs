@@ -524,6 +524,12 @@ fn of_platform() -> Vec<Twin> {
             |e| note(e, names::DRIFT, "warn"),
         ),
         twin(
+            "UnknownAnnotation",
+            environment(),
+            |e| note(e, "release.openchoreo.dev/freeze", "2027-01-01T00:00:00Z; x"),
+            |e| note(e, names::FROZEN, "2027-01-01T00:00:00Z; x"),
+        ),
+        twin(
             "FreezePast",
             environment(),
             |e| note(e, names::FROZEN, "2025-01-01T00:00:00Z; x"),

@@ -175,6 +175,12 @@ fn missing() -> Vec<Case> {
             binding("api", "dev", "api-1"),
         ),
         warned(
+            "UnknownAnnotation",
+            "says nothing on kind Environment",
+            environment("new", &[("freeze", "2999-01-01T00:00:00Z; to come")]),
+            frozen("2999-01-01T00:00:00Z; to come"),
+        ),
+        warned(
             "FreezePast",
             "is in the past",
             frozen("2001-01-01T00:00:00Z; over"),
