@@ -16,7 +16,10 @@ fn app(bytes_in_flight: usize) -> Arc<App> {
     let nobody = tower::service_fn(async |_: axum::http::Request<KubeBody>| {
         Err::<axum::http::Response<KubeBody>, _>(std::io::Error::other("nobody is there"))
     });
-    let client = kube::Client::new(nobody, "default");
+    app_with(kube::Client::new(nobody, "default"), bytes_in_flight)
+}
+
+fn app_with(client: kube::Client, bytes_in_flight: usize) -> Arc<App> {
     let readiness = Arc::new(Readiness::default());
     readiness.set_synced();
     readiness.set_keyed();
@@ -207,5 +210,26 @@ fn what_the_caller_waits_for_stands_in_the_call() {
         ("/mutate?timeout=soon", None),
     ] {
         assert_eq!(patience(&uri.parse().unwrap()).map(|patience| patience.as_secs()), seconds, "{uri}");
+    }
+}
+
+/// A refusal that comes after the API server has given up would be none: where nobody answers our own question, the judgement stands.
+#[tokio::test(start_paused = true)]
+async fn a_look_up_is_not_waited_for_longer_than_the_caller_waits() {
+    let silent = tower::service_fn(async |_: axum::http::Request<KubeBody>| {
+        std::future::pending::<Result<axum::http::Response<KubeBody>, std::io::Error>>().await
+    });
+    let app = app_with(kube::Client::new(silent, "default"), 24 << 20);
+    for (timeout, most) in [("1s", 750), ("10s", 1000)] {
+        let mut request = call(review().to_string());
+        *request.uri_mut() = format!("/mutate?timeout={timeout}").parse().unwrap();
+        let start = tokio::time::Instant::now();
+        let (status, _, body) = ask(&app, request).await;
+        // The environment is absent as far as the cache knows, which is looked at once more.
+        let reply: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((status, &reply["response"]["uid"]), (200, &json!("0-8-15")));
+        assert!(reply["response"]["warnings"].is_array(), "{reply}");
+        let took = start.elapsed().as_millis();
+        assert!((most - 50..most + 50).contains(&took), "{timeout}: {took} ms");
     }
 }
