@@ -5,7 +5,7 @@ use release_shared::kinds::Kind;
 use release_shared::names;
 use serde_json::{Value, json};
 
-use super::generated::numbered;
+use super::generated::{numbered, of_its_own};
 use super::{Case, base};
 
 /// A case that was written for a code.
@@ -407,6 +407,43 @@ const CREATED: &[Row] = &[
     ),
 ];
 
+/// What the API server says by itself, too.
+const OF_THE_API_SERVER: &[Row] = &[
+    (
+        "UnknownField",
+        Kind::Project,
+        |o| o["metadata"]["lables"] = json!({}),
+        |o| {
+            o["metadata"]["labels"] = json!({});
+        },
+    ),
+    (
+        "InvalidMetadata",
+        Kind::Release,
+        |o| o["metadata"]["labels"]["team"] = "a b".into(),
+        |o| o["metadata"]["labels"]["team"] = "a.b".into(),
+    ),
+    (
+        "InvalidForm",
+        Kind::Component,
+        |o| *here(o, "/spec/componentType/name") = "other/web".into(),
+        |o| *here(o, "/spec/componentType/name") = "job/web".into(),
+    ),
+    ("InvalidLength", Kind::DeploymentPipeline, |o| targets(o, 101), |o| targets(o, 100)),
+    (
+        "UnknownValue",
+        Kind::Environment,
+        |o| *here(o, "/spec/dataPlaneRef/kind") = "Cluster".into(),
+        |o| *here(o, "/spec/dataPlaneRef/kind") = "ClusterDataPlane".into(),
+    ),
+    (
+        "AnnotationsTooLarge",
+        Kind::DataPlane,
+        |o| annotate(o, "example.org/large", &"x".repeat(262_144)),
+        |o| annotate(o, "example.org/large", &"x".repeat(131_072)),
+    ),
+];
+
 /// Changes of a valid object.
 const CHANGED: &[Row] = &[
     (
@@ -458,6 +495,11 @@ fn generate_name(object: &mut Value) {
     remove(object, "/metadata", "name");
 }
 
+fn targets(object: &mut Value, count: usize) {
+    let target = |at: usize| json!({ "kind": "Environment", "name": format!("target-{at}") });
+    *here(object, "/spec/promotionPaths/0/targetEnvironmentRefs") = (0..count).map(target).collect();
+}
+
 fn large(size: usize) -> Value {
     "x".repeat(size).into()
 }
@@ -472,7 +514,7 @@ fn own_kind(object: &mut Value, kind: &str) {
 #[must_use]
 pub fn cases() -> Vec<Written> {
     let mut cases = Vec::new();
-    for (row, (code, kind, refused, accepted)) in CREATED.iter().enumerate() {
+    for (row, (code, kind, refused, accepted)) in CREATED.iter().chain(OF_THE_API_SERVER).enumerate() {
         for (is_refused, change) in [(true, refused), (false, accepted)] {
             let mut new = base::object(*kind);
             change(&mut new);
@@ -498,17 +540,33 @@ fn written(code: &'static str, is_refused: bool, row: usize, mut case: Case) -> 
     Written { code, is_refused, case }
 }
 
+/// What no version of a schema or of the API server ever let in: another shape, and what it holds against any object's metadata.
+const NEVER_STORED: [&str; 10] = [
+    "AnnotationsTooLarge",
+    "GenerateName",
+    "InvalidForm",
+    "InvalidLength",
+    "InvalidMetadata",
+    "InvalidType",
+    "NotAnObject",
+    "Required",
+    "UnknownField",
+    "UnknownValue",
+];
+
 /// An object that breaks a rule and was there before it: it may be changed elsewhere.
 fn stored_before(code: &'static str, kind: Kind, row: usize, refused: Change) -> Vec<Written> {
     let mut broken = base::object(kind);
     refused(&mut broken);
-    // An object of another shape was never let in by any version of a schema.
-    if ["Required", "InvalidType", "NotAnObject", "GenerateName"].contains(&code) {
+    if NEVER_STORED.contains(&code) {
         return Vec::new();
     }
     // Where the name itself is the fault it stays.
     let own_name = broken.pointer("/metadata/name") != base::object(kind).pointer("/metadata/name");
-    let old = if own_name { broken } else { numbered(kind, &broken, 6000 + row) };
+    let mut old = if own_name { broken } else { numbered(kind, &broken, 6000 + row) };
+    if code == "BindingName" {
+        of_its_own(&mut old, 6000 + row);
+    }
     let mut labelled = old.clone();
     labelled["metadata"]["labels"]["team"] = "green".into();
     let mut changed = old.clone();
