@@ -522,6 +522,7 @@ pub fn cases() -> Vec<Written> {
         }
         cases.extend(stored_before(code, *kind, row, *refused));
     }
+    cases.extend(other_intervals());
     for (row, (code, kind, refused, accepted)) in CHANGED.iter().enumerate() {
         for (is_refused, change) in [(true, refused), (false, accepted)] {
             let old = numbered(*kind, &base::object(*kind), 5000 + 2 * row + usize::from(is_refused));
@@ -578,6 +579,19 @@ fn stored_before(code: &'static str, kind: Kind, row: usize, refused: Change) ->
             written(code, false, row, case)
         })
         .collect()
+}
+
+/// Intervals that were in the wrong order before: another pair of them is judged anew.
+fn other_intervals() -> Vec<Written> {
+    let mut old = numbered(Kind::Release, &base::object(Kind::Release), 7000);
+    old["spec"]["progressingInterval"] = "6m".into();
+    let case = |is_refused: bool, interval: &str| {
+        let mut new = old.clone();
+        new["spec"]["interval"] = interval.into();
+        let case = Case { name: format!("update to {interval}, "), kind: Kind::Release, old: Some(old.clone()), new };
+        written("IntervalOrder", is_refused, 0, case)
+    };
+    vec![case(true, "4m"), case(false, "6m")]
 }
 
 /// A change that no rule has anything against.
