@@ -69,7 +69,11 @@ mod cluster {
     pub(crate) mod webhook_certificates;
     pub(crate) mod webhook_certificates_callers;
     pub(crate) mod webhook_certificates_mounted;
+    pub(crate) mod webhook_connections;
+    pub(crate) mod webhook_lifecycle;
+    pub(crate) mod webhook_protocol;
     pub(crate) mod webhook_server;
+    pub(crate) mod webhook_way_out;
     pub(crate) mod yaml_as_kubectl_reads_it;
 
     pub(crate) mod plugin_change;
@@ -103,6 +107,7 @@ mod cluster {
     pub(crate) mod recorded;
     pub(crate) mod replica;
     pub(crate) mod subject;
+    pub(crate) mod wire;
 }
 
 use std::process::ExitCode;
@@ -174,7 +179,11 @@ fn main() -> ExitCode {
         cluster::webhook_certificates::trials(),
         cluster::webhook_certificates_callers::trials(),
         cluster::webhook_certificates_mounted::trials(),
+        cluster::webhook_connections::trials(),
+        cluster::webhook_lifecycle::trials(),
+        cluster::webhook_protocol::trials(),
         cluster::webhook_server::trials(),
+        cluster::webhook_way_out::trials(),
         cluster::kinds_in_the_api::trials(),
         cluster::yaml_as_kubectl_reads_it::trials(),
         cluster::plugin_create::trials(),

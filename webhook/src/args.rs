@@ -8,6 +8,7 @@ use clap::{CommandFactory, Parser};
 use release_edge::program::duration;
 use release_shared::names;
 
+use crate::limits::Limits;
 use crate::tls;
 
 /// Validates, defaults and stamps releases before anything is persisted.
@@ -44,6 +45,9 @@ pub(crate) struct Args {
     #[arg(long, env = "RELEASE_WEBHOOK_DRAIN_DELAY", default_value = "10s", value_parser = duration, value_name = "DURATION")]
     pub(crate) drain_delay: Duration,
 
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+
     /// What is logged, as `level` or `target=level`, comma-separated
     #[arg(long, env = "RELEASE_WEBHOOK_LOG", default_value = "info", value_name = "FILTER")]
     pub(crate) log: String,
@@ -57,14 +61,55 @@ fn account(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// What the names of our variables begin with.
+const PREFIX: &str = "RELEASE_WEBHOOK_";
+
+/// Whether Kubernetes puts a variable of this name into pods beside a Service whose name begins with ours, such as
+/// `RELEASE_WEBHOOK_SERVICE_HOST` or `RELEASE_WEBHOOK_PORT_443_TCP_ADDR`.
+fn is_link(name: &str) -> bool {
+    ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT_"].iter().any(|part| name.contains(part)) || name.ends_with("_PORT")
+}
+
+/// The first of what clap has to say: what is wrong. Help stays whole.
+fn in_short(error: clap::Error) -> clap::Error {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        return error;
+    }
+    let told = error.to_string();
+    let paragraph = told.split("\n\n").next().unwrap_or_default();
+    let words: Vec<_> = paragraph.trim_start_matches("error:").split_whitespace().collect();
+    clap::Error::raw(error.kind(), format!("{}\n", words.join(" ")))
+}
+
 impl Args {
-    /// The settings that were given. Ends the program with one sentence where they make no sense.
+    /// The settings that were given. Ends the program with one sentence where they make no sense, and after `--help` and `--version`.
     pub(crate) fn read() -> Self {
-        let args = Self::parse();
-        if let Err(sentence) = args.tls.check() {
-            Self::command().error(ErrorKind::ValueValidation, sentence).exit();
+        let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        let read = Self::try_parse().and_then(|args| args.checked(variables));
+        read.unwrap_or_else(|error| in_short(error).exit())
+    }
+
+    /// # Errors
+    /// When settings contradict each other, or a variable sets nothing.
+    fn checked(self, variables: impl Iterator<Item = String>) -> Result<Self, clap::Error> {
+        let told = self.tls.check().and_then(|()| self.limits.check()).and_then(|()| self.check(variables));
+        told.map_err(|sentence| Self::command().error(ErrorKind::ValueValidation, sentence))?;
+        Ok(self)
+    }
+
+    fn check(&self, mut variables: impl Iterator<Item = String>) -> Result<(), String> {
+        if self.listen == self.health_listen {
+            return Err(format!(
+                "--listen and --health-listen are both {}; give one of them another port",
+                self.listen
+            ));
         }
-        args
+        let command = Self::command();
+        let known: Vec<_> = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str()).collect();
+        match variables.find(|name| name.starts_with(PREFIX) && !known.contains(&name.as_str()) && !is_link(name)) {
+            Some(name) => Err(format!("the variable {name} sets nothing; `--help` lists those that do")),
+            None => Ok(()),
+        }
     }
 
     /// The names that the certificate is for.
@@ -104,5 +149,45 @@ mod tests {
     fn a_setting_that_cannot_be_read_is_refused() {
         assert!(Args::try_parse_from(["release-webhook", "--drain-delay", "10 seconds"]).is_err());
         assert!(Args::try_parse_from(["release-webhook", "--listen", "nowhere"]).is_err());
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_in_one_sentence() {
+        let told = |words: &[&str], variables: &[&str]| {
+            let variables = variables.iter().map(|&name| name.to_owned());
+            let args = Args::try_parse_from([&["release-webhook"], words].concat());
+            args.and_then(|args| args.checked(variables)).map_err(|error| in_short(error).to_string())
+        };
+        let links = ["RELEASE_WEBHOOK_SERVICE_HOST", "RELEASE_WEBHOOK_SERVICE_PORT_HTTPS", "RELEASE_WEBHOOK_PORT"];
+        let links = [&links[..], &["RELEASE_WEBHOOK_PORT_443_TCP_ADDR", "RELEASE_WEBHOOK_LOG", "HOME"]].concat();
+        assert!(told(&["--drain-delay=5s"], &links).is_ok());
+        let wrong: [(&[&str], &[&str]); 8] = [
+            (&["--lisen=[::]:1"], &[]),
+            (&["--tls-certificate=tls.crt"], &[]),
+            (&["--tls-certificate=a", "--tls-key=b", "--leaf-lifetime=1h"], &[]),
+            (&["--drain-delay=soon"], &[]),
+            (&["--idle-timeout=60s"], &[]),
+            (&["--listen=[::]:1", "--health-listen=[::]:1"], &[]),
+            (&["serve"], &[]),
+            (&[], &["RELEASE_WEBHOOK_DRAIN"]),
+        ];
+        let all: String = wrong.iter().map(|(words, variables)| told(words, variables).unwrap_err()).collect();
+        insta::assert_snapshot!(all);
+    }
+
+    #[test]
+    fn every_flag_has_a_variable_and_is_documented() {
+        let docs = include_str!("../../docs/webhook.md").to_owned() + include_str!("../../docs/certificates.md");
+        for argument in Args::command().get_arguments() {
+            let Some(flag) = argument.get_long() else { continue };
+            if ["help", "version"].contains(&flag) {
+                continue;
+            }
+            let variable = argument.get_env().and_then(|name| name.to_str()).unwrap_or_default();
+            assert!(variable.starts_with(PREFIX), "--{flag} has no variable");
+            assert!(argument.get_help().is_some(), "--{flag} has no help");
+            assert!(docs.contains(&format!("`--{flag} ")), "--{flag} is not documented");
+            assert!(docs.contains(&format!("`{variable}`")), "{variable} is not documented");
+        }
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use jiff::Timestamp;
 use kube::api::DynamicObject;
+use kube::runtime::watcher;
 use kube::{Api, Client};
 use release_edge::follow::{self, Follower, Place, follow};
 use release_edge::kind::resource;
@@ -13,9 +15,10 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::health::Readiness;
+use crate::metrics::Metrics;
 
 /// The kinds that rules look up. A Release is judged by itself.
-const WATCHED: [Kind; 7] = [
+pub(crate) const WATCHED: [Kind; 7] = [
     Kind::Project,
     Kind::Environment,
     Kind::DataPlane,
@@ -47,11 +50,12 @@ impl Cache {
     }
 
     /// Follows every kind for ever, and says when all have been seen once.
-    pub(crate) async fn follow(self: Arc<Self>, client: Client, readiness: Arc<Readiness>) {
+    pub(crate) async fn follow(self: Arc<Self>, client: Client, readiness: Arc<Readiness>, metrics: Arc<Metrics>) {
         let (synced, mut all) = mpsc::channel(WATCHED.len());
         for kind in WATCHED {
             let api = Api::all_with(client.clone(), &resource(kind));
-            let cached = Cached { cache: Arc::clone(&self), kind, first: Some(synced.clone()) };
+            let (cache, metrics) = (Arc::clone(&self), Arc::clone(&metrics));
+            let cached = Cached { cache, kind, first: Some(synced.clone()), metrics };
             tokio::spawn(follow(api, follow::everything(), kind.as_str(), cached));
         }
         for _ in WATCHED {
@@ -68,10 +72,12 @@ struct Cached {
     kind: Kind,
     /// Where to say that everything has been seen once.
     first: Option<mpsc::Sender<Kind>>,
+    metrics: Arc<Metrics>,
 }
 
 impl Follower<DynamicObject> for Cached {
     fn apply(&mut self, object: DynamicObject) {
+        self.metrics.heard(self.kind, Timestamp::now());
         let Place { namespace, name } = Place::of(&object);
         match serde_json::to_value(object) {
             Ok(object) => self.cache.put(self.kind, &namespace, &name, Some(&object)),
@@ -83,10 +89,16 @@ impl Follower<DynamicObject> for Cached {
     }
 
     fn delete(&mut self, place: &Place) {
+        self.metrics.heard(self.kind, Timestamp::now());
         self.cache.put(self.kind, &place.namespace, &place.name, None);
     }
 
+    fn interrupted(&mut self, _: &watcher::Error) {
+        self.metrics.interrupted(self.kind);
+    }
+
     fn synced(&mut self) {
+        self.metrics.heard(self.kind, Timestamp::now());
         if let Some(first) = self.first.take() {
             // There is room for every kind; nobody listens any more only when the program ends.
             let _ = first.try_send(self.kind);

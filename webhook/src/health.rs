@@ -1,6 +1,18 @@
-//! Readiness: true only when a call would be answered rightly and be trusted by the API server.
+//! Readiness: true only when a call would be answered rightly and be trusted by the API server. Liveness: that anything moves at all.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::RawQuery;
+use axum::http::StatusCode;
+use axum::routing::get;
+
+/// How long nothing may move before a restart is the only help. Load is no reason for that: work only waits for its turn then.
+const STANDSTILL: Duration = Duration::from_secs(60);
+/// How often it is shown that something moves.
+const BEAT: Duration = Duration::from_secs(1);
 
 /// What must be so before calls are taken.
 #[derive(Debug, Default)]
@@ -8,6 +20,19 @@ pub(crate) struct Readiness {
     synced: AtomicBool,
     keyed: AtomicBool,
     trusted: AtomicBool,
+    reached: RwLock<Reached>,
+}
+
+/// What came of the last calls of our own socket.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum Reached {
+    /// There was none yet.
+    #[default]
+    NotYet,
+    /// It was answered, with a certificate that every hook trusts.
+    Yes,
+    /// Not so: why.
+    No(String),
 }
 
 impl Readiness {
@@ -26,6 +51,14 @@ impl Readiness {
         self.keyed.store(true, Ordering::Release);
     }
 
+    /// What came of a call of our own socket. Says whether that is new.
+    pub(crate) fn set_reached(&self, reached: Reached) -> bool {
+        let mut known = self.reached.write().unwrap_or_else(PoisonError::into_inner);
+        let is_new = *known != reached;
+        *known = reached;
+        is_new
+    }
+
     /// What is missing for an answer; `None` where calls can be answered.
     pub(crate) fn cannot_answer(&self) -> Option<&'static str> {
         match (self.synced.load(Ordering::Acquire), self.keyed.load(Ordering::Acquire)) {
@@ -35,9 +68,162 @@ impl Readiness {
         }
     }
 
+    /// Each thing that must be so, and what is wrong with it.
+    fn checks(&self) -> [(&'static str, Option<String>); 4] {
+        let wrong = |is_right: &AtomicBool, what: &str| (!is_right.load(Ordering::Acquire)).then(|| what.to_owned());
+        let reached = self.reached.read().unwrap_or_else(PoisonError::into_inner);
+        let unreached = match &*reached {
+            Reached::NotYet => Some("its own socket was not yet called".to_owned()),
+            Reached::Yes => None,
+            Reached::No(why) => Some(format!("its own socket cannot be called: {why}")),
+        };
+        [
+            ("trust", wrong(&self.trusted, "the certificate is not yet in the webhook configurations")),
+            ("caches", wrong(&self.synced, "the caches are not yet filled")),
+            ("record-keys", wrong(&self.keyed, "the record keys are not yet loaded")),
+            ("own-socket", unreached),
+        ]
+    }
+
     /// What is still missing; `None` when ready.
-    pub(crate) fn missing(&self) -> Option<&'static str> {
-        let trusted = self.trusted.load(Ordering::Acquire);
-        if trusted { self.cannot_answer() } else { Some("the certificate is not yet in the webhook configurations") }
+    pub(crate) fn missing(&self) -> Option<String> {
+        self.checks().into_iter().find_map(|(_, wrong)| wrong)
+    }
+
+    /// Each thing in a line, as the API server's own `/readyz?verbose` has it.
+    fn in_detail(&self) -> String {
+        let line = |(name, wrong): (&str, Option<String>)| match wrong {
+            None => format!("[+]{name} ok\n"),
+            Some(wrong) => format!("[-]{name} failed: {wrong}\n"),
+        };
+        self.checks().into_iter().map(line).collect()
+    }
+}
+
+/// Something moves as long as the runtime that answers calls comes to its timers.
+#[derive(Debug)]
+pub(crate) struct Pulse {
+    start: Instant,
+    /// Milliseconds after the start.
+    last: AtomicU64,
+}
+
+impl Pulse {
+    /// Begins to beat on this runtime.
+    pub(crate) fn start() -> Arc<Self> {
+        let pulse = Arc::new(Self { start: Instant::now(), last: AtomicU64::new(0) });
+        let beating = Arc::clone(&pulse);
+        tokio::spawn(async move {
+            loop {
+                beating.last.store(beating.age(), Ordering::Release);
+                tokio::time::sleep(BEAT).await;
+            }
+        });
+        pulse
+    }
+
+    fn age(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn stands_still(&self) -> bool {
+        let since = self.age().saturating_sub(self.last.load(Ordering::Acquire));
+        Duration::from_millis(since) > STANDSTILL
+    }
+}
+
+/// What the kubelet asks. `/livez` and `/readyz` are `ok`, or 503 with what is wrong; `/readyz?verbose` has a line for everything that must
+/// be so, and one for each of `remarks`, which somebody should look at although calls are answered. `unready` are reasons from outside.
+pub(crate) fn endpoints(
+    pulse: Arc<Pulse>,
+    readiness: Arc<Readiness>,
+    unready: impl Fn() -> Option<String> + Clone + Send + Sync + 'static,
+    remarks: impl Fn() -> Vec<String> + Clone + Send + Sync + 'static,
+) -> Router {
+    let live = move || std::future::ready(answer(pulse.stands_still().then(|| "nothing moves".to_owned()), ""));
+    let ready = move |RawQuery(query): RawQuery| {
+        let wrong = unready().or_else(|| readiness.missing());
+        let is_verbose = query.is_some_and(|query| query.split('&').any(|part| part.starts_with("verbose")));
+        let detail = || remarks().iter().map(|remark| format!("[!]{remark}\n")).collect::<String>();
+        let detail = if is_verbose { format!("{}{}", readiness.in_detail(), detail()) } else { String::new() };
+        std::future::ready(answer(wrong, &detail))
+    };
+    Router::new().route("/livez", get(live)).route("/readyz", get(ready))
+}
+
+fn answer(wrong: Option<String>, detail: &str) -> (StatusCode, String) {
+    match wrong {
+        None => (StatusCode::OK, format!("{detail}ok\n")),
+        Some(wrong) => (StatusCode::SERVICE_UNAVAILABLE, format!("{detail}{wrong}\n")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::Request;
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn get(router: &Router, path: &str) -> (u16, String) {
+        let response = router.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+        let code = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (code, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn readiness_tells_what_is_missing_one_after_the_other() {
+        let readiness = Arc::new(Readiness::default());
+        let remark = "the hook mutate.release.openchoreo.dev: timeoutSeconds is 3 and not 10".to_owned();
+        let router = endpoints(Pulse::start(), readiness.clone(), || None, move || vec![remark.clone()]);
+        assert_eq!(get(&router, "/livez").await, (200, "ok\n".to_owned()));
+        let mut told = Vec::new();
+        for step in 0..4 {
+            let (code, words) = get(&router, "/readyz").await;
+            assert_eq!(code, 503);
+            told.push(words);
+            match step {
+                0 => readiness.set_trusted(true),
+                1 => readiness.set_synced(),
+                2 => readiness.set_keyed(),
+                _ => assert!(readiness.set_reached(Reached::Yes)),
+            }
+        }
+        insta::assert_snapshot!(told.concat(), @r"
+        the certificate is not yet in the webhook configurations
+        the caches are not yet filled
+        the record keys are not yet loaded
+        its own socket was not yet called
+        ");
+        assert_eq!(get(&router, "/readyz").await, (200, "ok\n".to_owned()));
+        assert!(readiness.set_reached(Reached::No("nobody answered".to_owned())));
+        let (code, words) = get(&router, "/readyz?verbose").await;
+        insta::assert_snapshot!(format!("{code}\n{words}"), @r"
+        503
+        [+]trust ok
+        [+]caches ok
+        [+]record-keys ok
+        [-]own-socket failed: its own socket cannot be called: nobody answered
+        [!]the hook mutate.release.openchoreo.dev: timeoutSeconds is 3 and not 10
+        its own socket cannot be called: nobody answered
+        ");
+    }
+
+    #[tokio::test]
+    async fn a_reason_from_outside_comes_first() {
+        let router = endpoints(Pulse::start(), Arc::default(), || Some("shutting down".to_owned()), Vec::new);
+        assert_eq!(get(&router, "/readyz").await, (503, "shutting down\n".to_owned()));
+    }
+
+    #[test]
+    fn what_does_not_move_for_a_minute_is_not_alive() {
+        let beaten = |seconds: u64| {
+            let start = Instant::now().checked_sub(Duration::from_secs(1000)).unwrap();
+            Pulse { start, last: AtomicU64::new((1000 - seconds) * 1000) }.stands_still()
+        };
+        assert_eq!([beaten(0), beaten(59), beaten(62)], [false, false, true]);
     }
 }

@@ -1,12 +1,18 @@
 //! Validates, defaults and stamps releases before anything is persisted; the program `release-webhook` is [`main`].
 
 mod args;
+mod body;
 mod cache;
 mod confirm;
 mod events;
 mod health;
+mod judge;
 mod keys;
+mod limits;
+mod load;
+mod metrics;
 mod permission;
+mod probe;
 pub mod review;
 mod router;
 mod run;

@@ -3,6 +3,7 @@
 
 mod decode;
 mod respond;
+mod uid;
 
 use jiff::Timestamp;
 use release_shared::record::{self, Contents, Signer, StampRequest};
@@ -54,12 +55,14 @@ pub struct Context<'a> {
 }
 
 /// The whole of a review: the bytes of an `AdmissionReview` in, those of its answer out. What the answer rests on is taken for
-/// right as the world has it.
+/// right as the world has it. Where no uid could be read the answer is empty: the server has an HTTP status for that, and the API server takes
+/// no review without the uid.
 pub fn answer(mode: Mode, body: &[u8], context: &Context<'_>) -> Vec<u8> {
-    match decode(body) {
-        Ok(request) => review(mode, &request, context).body(),
-        Err(reply) => reply.body(),
-    }
+    let reply = match decode(body) {
+        Ok(request) => review(mode, &request, context),
+        Err(reply) => *reply,
+    };
+    if reply.has_uid() { reply.body() } else { Vec::new() }
 }
 
 /// Judges a request. A refusal tells of everything, for which the whole objects are looked at; but not at one that is too large to be stored,

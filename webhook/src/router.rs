@@ -1,36 +1,30 @@
-//! HTTP: which path is what, how large a body may be, and one line of log for each call.
+//! HTTP: which path is what, which calls are taken, and one line of log for each that is answered.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
-use http_body_util::BodyExt;
-use jiff::Timestamp;
-use release_shared::record::Signer;
-use release_shared::validate::Verdicts;
-use release_shared::world::World;
+use axum::routing::{get, post};
+use release_edge::program::duration;
+use release_shared::status::cut;
 
+use crate::body::{self, Read};
 use crate::cache::Cache;
-use crate::confirm::{confirm, is_ending};
 use crate::events::Events;
 use crate::health::Readiness;
+use crate::judge;
 use crate::keys::RecordKeys;
-use crate::permission;
-use crate::review::{self, Context, Mode, Reply};
+use crate::load::Load;
+use crate::metrics::{Metrics, Unanswered};
+use crate::probe;
+use crate::review::{self, Mode, Reply};
 
-/// The largest review that is read, in bytes: two objects of the API server's 3 MiB and the envelope. (controller-runtime's figure.)
-const BODY_LIMIT: usize = 7 * 1024 * 1024;
-
-/// How long the look-ups of one review may take together, of a deletion and of a change. The hook of deletions gives up after 2 s and
-/// lets through what is not answered, the others do after 10 s. (`deploy/webhook/configurations.yaml`)
-const DELETION: Duration = Duration::from_millis(1500);
-const CHANGE: Duration = Duration::from_secs(8);
+/// How much of each thing that a client says is logged, in bytes: more than a name or an account of Kubernetes has.
+const LOGGED: usize = 512;
 
 /// What a handler needs.
 pub(crate) struct App {
@@ -41,6 +35,10 @@ pub(crate) struct App {
     /// The accounts that may name the person behind a change.
     pub(crate) speakers: Vec<String>,
     pub(crate) events: Events,
+    pub(crate) load: Load,
+    pub(crate) metrics: Arc<Metrics>,
+    /// How long the body of a request may take.
+    pub(crate) body_timeout: Duration,
 }
 
 /// The paths that the webhook configurations name.
@@ -48,24 +46,25 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/mutate", post(|state, request| handle(Mode::Mutate, state, request)))
         .route("/validate", post(|state, request| handle(Mode::Validate, state, request)))
+        .route(probe::PATH, get(async || "ok\n"))
+        .fallback(|state, request| {
+            other(StatusCode::NOT_FOUND, "post reviews to /mutate or /validate\n", state, request)
+        })
+        .method_not_allowed_fallback(|state, request| {
+            other(StatusCode::METHOD_NOT_ALLOWED, "reviews are posted\n", state, request)
+        })
         .with_state(app)
 }
 
 async fn handle(mode: Mode, State(app): State<Arc<App>>, request: Request) -> Response {
     let started = Instant::now();
-    if let Some(missing) = app.readiness.cannot_answer() {
-        // The API server tries again on its own after this; a closed connection it would take for a failure.
-        return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], format!("{missing}\n")).into_response();
-    }
-    let reply = match read(request.into_body()).await {
-        Ok(Read::Whole(body)) => answer(&app, mode, &body).await,
-        Ok(Read::TooLarge(start)) => review::too_large(&start, BODY_LIMIT),
-        Err(error) => {
-            tracing::warn!(error = %error, "the request's body could not be read");
-            return (StatusCode::BAD_REQUEST, "the body could not be read\n").into_response();
-        }
+    let _in_flight = InFlight::begin(&app.metrics);
+    let reply = match take(&app, mode, request).await {
+        Ok(reply) => reply,
+        Err(refused) => return refused.told(&app),
     };
     log(mode, &reply, started);
+    app.metrics.answered(mode, &reply, started.elapsed());
     if let Some(deletion) = reply.unrecorded() {
         app.events.tell(deletion.clone());
     }
@@ -73,116 +72,129 @@ async fn handle(mode: Mode, State(app): State<Arc<App>>, request: Request) -> Re
     (StatusCode::OK, [(header::CONTENT_TYPE, json)], reply.body()).into_response()
 }
 
-/// The answer. What is deleted is let go where all of its namespace goes.
-async fn answer(app: &App, mode: Mode, body: &[u8]) -> Reply {
-    let request = match review::decode(body) {
-        Ok(request) => request,
-        Err(reply) => return *reply,
+async fn other(status: StatusCode, words: &'static str, State(app): State<Arc<App>>, request: Request) -> Response {
+    body::discard(request.into_body(), app.body_timeout).await;
+    Refused { status, why: Unanswered::Malformed, words }.told(&app)
+}
+
+/// A call that is answered with an HTTP status alone.
+struct Refused {
+    status: StatusCode,
+    why: Unanswered,
+    words: &'static str,
+}
+
+impl Refused {
+    fn malformed(status: StatusCode, words: &'static str) -> Self {
+        Self { status, why: Unanswered::Malformed, words }
+    }
+
+    fn unavailable(why: Unanswered, words: &'static str) -> Self {
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, why, words }
+    }
+
+    fn slow() -> Self {
+        let words = "the body did not come in time\n";
+        Self { status: StatusCode::REQUEST_TIMEOUT, why: Unanswered::Slow, words }
+    }
+
+    fn told(self, app: &App) -> Response {
+        let Self { status, why, words } = self;
+        app.metrics.unanswered(why);
+        tracing::debug!(status = status.as_u16(), "{}", words.trim_end());
+        let mut response = (status, words).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            // The API server tries again on its own after this; a closed connection it would take for a failure.
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+/// Reads and judges.
+async fn take(app: &App, mode: Mode, request: Request) -> Result<Reply, Refused> {
+    let patience = patience(request.uri());
+    let in_time = patience.map_or(app.body_timeout, |patience| patience.min(app.body_timeout));
+    let is_json = is_json(request.headers());
+    let body = request.into_body();
+    if let Some(missing) = app.readiness.cannot_answer() {
+        body::discard(body, in_time).await;
+        return Err(Refused::unavailable(Unanswered::NotReady, missing));
+    }
+    if !is_json {
+        body::discard(body, in_time).await;
+        return Err(Refused::malformed(StatusCode::UNSUPPORTED_MEDIA_TYPE, "a review is sent as application/json\n"));
+    }
+    let Some(room) = app.load.room(body::expected(&body)).await else {
+        body::discard(body, in_time).await;
+        return Err(Refused::unavailable(Unanswered::Shed, "too much is under way\n"));
     };
-    let deadline = Instant::now() + if request.is_deletion() { DELETION } else { CHANGE };
-    let reply = judge(app, mode, &request, deadline).await;
-    if reply.is_allowed() || !request.is_deletion() {
-        return reply;
-    }
-    match within(deadline, is_ending(&app.client, request.namespace())).await {
-        Some(Ok(true)) => review::let_go(&request),
-        Some(Ok(false)) | None => reply,
-        Some(Err(error)) => {
-            tracing::warn!(error = %error, "it could not be looked whether a namespace is ending; the refusal stands");
-            reply
-        }
-    }
-}
-
-/// Judges with the cache; what rests on another object is judged again with what the API server says of it. That may bring up a rule
-/// that rests on yet another, such as the pipeline's for a project made just now; each is looked at once. What is refused then, and may
-/// be gone past by who asks for it, costs a question about their permission, once as well.
-async fn judge(app: &App, mode: Mode, request: &review::Request<'_>, deadline: Instant) -> Reply {
-    let now = Timestamp::now();
-    let signer = signer(app, mode, request).await;
-    let signer = signer.as_deref();
-    let judge = |world: &World, verdicts: &Verdicts| {
-        review::review(mode, request, &Context { world, signer, now, speakers: &app.speakers, verdicts })
+    let read = tokio::select! {
+        read = read(body, in_time) => read?,
+        () = room.wanted() => return Err(Refused::slow()),
     };
-    let mut verdicts = Verdicts::new();
-    let (mut reply, world) = app.cache.with(request.namespace(), |world| {
-        let reply = judge(world, &verdicts);
-        let open = reply.unconfirmed().next().is_some() || !reply.unasked().is_empty();
-        (reply, open.then(|| world.clone()))
-    });
-    let Some(mut world) = world else { return reply };
-    let mut looked = HashSet::new();
-    loop {
-        let unseen: Vec<_> = reply.unconfirmed().filter(|&other| looked.insert(other.clone())).cloned().collect();
-        if !unseen.is_empty() {
-            match within(deadline, confirm(&app.client, request, &unseen, &mut world)).await {
-                Some(Ok(())) => {}
-                Some(Err(error)) => {
-                    tracing::warn!(error = %error, "what the judgement rests on could not be confirmed; the judgement stands");
-                    return reply;
-                }
-                None => return reply,
-            }
-        } else if !reply.unasked().is_empty() {
-            let Some(found) = within(deadline, permission::ask(&app.client, request, reply.unasked())).await else {
-                return reply;
-            };
-            verdicts.extend(found);
-        } else {
-            return reply;
+    let reply = match read {
+        Read::Whole(whole) => judge::answer(app, mode, &whole, patience).await,
+        Read::TooLarge(start) => review::too_large(&start, body::LIMIT),
+    };
+    if reply.has_uid() {
+        Ok(reply)
+    } else {
+        Err(Refused::malformed(StatusCode::BAD_REQUEST, "the body is no AdmissionReview with a request and its uid\n"))
+    }
+}
+
+async fn read(body: Body, in_time: Duration) -> Result<Read, Refused> {
+    let words = match body::read(body, in_time).await {
+        Ok(Read::Whole(whole)) if whole.is_empty() => "the body is empty: send an AdmissionReview\n",
+        Ok(read) => return Ok(read),
+        Err(body::Error::Slow) => return Err(Refused::slow()),
+        Err(error @ body::Error::Broken(_)) => {
+            tracing::debug!(error = %error, "the request's body could not be read");
+            "the body could not be read\n"
         }
-        reply = judge(&world, &verdicts);
+    };
+    Err(Refused::malformed(StatusCode::BAD_REQUEST, words))
+}
+
+/// How long the API server waits for the answer: it says so in each call. (`?timeout=10s`)
+fn patience(uri: &Uri) -> Option<Duration> {
+    let told = uri.query()?.split('&').find_map(|pair| pair.strip_prefix("timeout="))?;
+    duration(told).ok().filter(|patience| !patience.is_zero())
+}
+
+/// Whether what is sent is JSON by its own word. (`Content-Type: application/json`, with or without parameters)
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// Counts a call while it is answered.
+struct InFlight<'a>(&'a Metrics);
+
+impl<'a> InFlight<'a> {
+    fn begin(metrics: &'a Metrics) -> Self {
+        metrics.in_flight.inc();
+        Self(metrics)
     }
 }
 
-/// What a look-up finds before the deadline. After it the judgement stands as it is: a refusal that comes too late is none.
-async fn within<T>(deadline: Instant, look: impl Future<Output = T>) -> Option<T> {
-    let found = tokio::time::timeout_at(deadline.into(), look).await;
-    if found.is_err() {
-        tracing::warn!("the API server did not answer in time; the judgement stands");
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.dec();
     }
-    found.ok()
-}
-
-/// Who signs, and knows what another replica has signed with: a key that was made just now is looked up once.
-async fn signer(app: &App, mode: Mode, request: &review::Request<'_>) -> Option<Arc<Signer>> {
-    let signer = app.keys.signer();
-    let unknown = signer.as_deref().is_some_and(|signer| mode == Mode::Validate && request.has_unknown_key(signer));
-    if unknown { app.keys.refreshed().await } else { signer }
-}
-
-enum Read {
-    Whole(Bytes),
-    /// The first bytes of a body that is over the limit; the rest was read and thrown away, so that the reply is seen.
-    TooLarge(Vec<u8>),
-}
-
-async fn read(mut body: Body) -> Result<Read, axum::Error> {
-    let mut whole: Vec<u8> = Vec::new();
-    let mut seen = 0;
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame?.into_data() else { continue };
-        seen += data.len();
-        if seen <= BODY_LIMIT {
-            whole.extend_from_slice(&data);
-        } else {
-            whole.truncate(4096);
-            whole.shrink_to_fit();
-        }
-    }
-    Ok(if seen > BODY_LIMIT { Read::TooLarge(whole) } else { Read::Whole(whole.into()) })
 }
 
 fn log(mode: Mode, reply: &Reply, started: Instant) {
     let facts = reply.facts();
     tracing::info!(
         hook = mode.as_str(),
-        uid = facts.uid,
-        user = facts.user,
-        operation = facts.operation,
-        kind = facts.kind,
-        namespace = facts.namespace,
-        name = facts.name,
+        uid = cut(&facts.uid, LOGGED),
+        user = cut(&facts.user, LOGGED),
+        operation = cut(&facts.operation, LOGGED),
+        kind = cut(&facts.kind, LOGGED),
+        namespace = cut(&facts.namespace, LOGGED),
+        name = cut(&facts.name, LOGGED),
         dry_run = facts.dry_run,
         allowed = reply.is_allowed(),
         codes = reply.codes(),
@@ -193,3 +205,6 @@ fn log(mode: Mode, reply: &Reply, started: Instant) {
         "review"
     );
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use jiff::Timestamp;
-use release_edge::metrics::Requests;
 use release_edge::shutdown::Shutdown;
 use release_edge::{client, program, serve};
 use release_shared::names;
@@ -13,9 +13,13 @@ use release_shared::names;
 use crate::args::Args;
 use crate::cache::Cache;
 use crate::events::Events;
+use crate::health::{Pulse, Readiness};
 use crate::keys::RecordKeys;
+use crate::load::Load;
+use crate::metrics::Metrics;
 use crate::router::{App, router};
-use crate::{health, server, tls};
+use crate::tls::Certificates;
+use crate::{health, probe, server, tls};
 
 /// How audit logs know this program.
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/v", env!("CARGO_PKG_VERSION"));
@@ -36,34 +40,60 @@ pub(crate) fn instance() -> String {
 
 async fn run(args: Args) -> anyhow::Result<()> {
     let shutdown = Shutdown::on_signals()?;
-    let client = client::client(client::infer(USER_AGENT).await?, &Requests::default())?;
+    let metrics = Arc::new(Metrics::default());
+    let client = client::client(client::infer(USER_AGENT).await?, &metrics.requests)?;
 
-    let readiness = Arc::new(health::Readiness::default());
+    let readiness = Arc::new(Readiness::default());
     let cache = Arc::new(Cache::default());
     let listener = serve::bind(args.listen).await?;
     let health_listener = serve::bind(args.health_listen).await?;
     tracing::info!(address = %args.listen, health = %args.health_listen, "listening");
 
-    let certificates = tls::start(&client, &args.namespace, args.serving_names(), &args.tls, readiness.clone());
-    tokio::spawn(cache.clone().follow(client.clone(), readiness.clone()));
+    let certificates = tls::start(&client, &args.namespace, args.serving_names(), &args.tls, readiness.clone())?;
+    tokio::spawn(cache.clone().follow(client.clone(), readiness.clone(), metrics.clone()));
     let keys = Arc::new(RecordKeys::new(client.clone(), &args.namespace));
     tokio::spawn(keys.clone().maintain(client.clone(), args.namespace.clone(), readiness.clone()));
-    let (ready, draining) = (readiness.clone(), shutdown.clone());
-    let served = certificates.clone();
-    let missing = move || match (draining.is_draining(), served.until()) {
-        (true, _) => Some("shutting down"),
-        (false, Some(until)) if until <= Timestamp::now() => Some("the certificate has expired"),
-        _ => ready.missing(),
-    };
-    let health = serve::health(|| None, missing);
-    tokio::spawn(async move { axum::serve(health_listener, health).await });
+    tokio::spawn(probe::keep(args.listen, certificates.clone(), readiness.clone()));
+    serve::apart(health_listener, health(&shutdown, &certificates, &readiness, &metrics))?;
 
     let (events, telling) = Events::start(client.clone(), instance());
-    let app = App { client, cache, keys, readiness, speakers: args.on_behalf_of, events };
-    let app = Arc::new(app);
-    server::serve(listener, certificates, router(app), shutdown, args.drain_delay).await;
-    if tokio::time::timeout(LAST_EVENTS, telling).await.is_err() {
-        tracing::warn!("Events were still to be written at the end");
+    let judges = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let app = App {
+        client,
+        cache,
+        keys,
+        readiness,
+        speakers: args.on_behalf_of,
+        events,
+        load: Load::new(args.limits.bytes_in_flight, judges),
+        metrics: metrics.clone(),
+        body_timeout: args.limits.body_timeout,
+    };
+    let settings = server::Settings { drain_delay: args.drain_delay, limits: args.limits };
+    let now = shutdown.clone();
+    server::serve(listener, certificates, router(Arc::new(app)), shutdown, settings, metrics).await;
+    tokio::select! {
+        () = now.now() => {}
+        told = tokio::time::timeout(LAST_EVENTS, telling) => if told.is_err() {
+            tracing::warn!("Events were still to be written at the end");
+        },
     }
     Ok(())
+}
+
+/// What the kubelet and Prometheus ask.
+fn health(
+    shutdown: &Shutdown,
+    certificates: &Arc<Certificates>,
+    readiness: &Arc<Readiness>,
+    metrics: &Arc<Metrics>,
+) -> Router {
+    let (draining, served, remarked) = (shutdown.clone(), certificates.clone(), certificates.clone());
+    let unready = move || match (draining.is_draining(), served.until()) {
+        (true, _) => Some("shutting down".to_owned()),
+        (false, Some(until)) if until <= Timestamp::now() => Some("the certificate has expired".to_owned()),
+        _ => None,
+    };
+    let endpoints = health::endpoints(Pulse::start(), readiness.clone(), unready, move || remarked.remarks());
+    endpoints.merge(serve::metrics(Arc::new(metrics.registry(certificates.clone()))))
 }

@@ -1,28 +1,38 @@
 //! The TLS listener: HTTP/1.1 only (the API server offers nothing else to a Service), connections that outlive the client's idle
-//! time, and a drain that answers while it closes.
+//! time, limits for whoever only holds on to one, and a drain that answers while it closes.
+
+mod connection;
+mod crowd;
+mod guard;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::{HeaderValue, header};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use release_edge::shutdown::Shutdown;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
-use tower::ServiceExt;
 
+use crate::limits::Limits;
+use crate::metrics::Metrics;
 use crate::tls::Certificates;
+use connection::Connection;
+use crowd::Crowd;
 
-/// How long a connection may lie idle. The API server keeps one for 90 s and does not repeat a POST that meets a closed one, so ours
-/// must live longer. (hyper's header timeout is the idle timeout of a kept-alive connection.)
-const IDLE: Duration = Duration::from_secs(180);
-const HANDSHAKE: Duration = Duration::from_secs(5);
 /// How long calls under way may take after the drain; the webhook configurations give up sooner.
 const GRACE: Duration = Duration::from_secs(15);
+/// How long nothing is accepted after that has failed: out of file descriptors, mostly, and a pause keeps the loop from spinning.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How it serves.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// How long calls are still taken after the first signal.
+    pub(crate) drain_delay: Duration,
+    /// How many connections there may be, and how long anybody may take.
+    pub(crate) limits: Limits,
+}
 
 /// Serves until the drain is over.
 pub(crate) async fn serve(
@@ -30,9 +40,13 @@ pub(crate) async fn serve(
     certificates: Arc<Certificates>,
     router: Router,
     shutdown: Shutdown,
-    drain_delay: Duration,
+    settings: Settings,
+    metrics: Arc<Metrics>,
 ) {
     let acceptor = TlsAcceptor::from(Arc::new(certificates.server_config()));
+    let crowd = Arc::new(Crowd::new(settings.limits.max_connections, Arc::clone(&metrics)));
+    let settings = Arc::new(settings);
+    let drain_delay = settings.drain_delay;
     let mut connections = JoinSet::new();
     let over = async {
         shutdown.draining().await;
@@ -47,13 +61,25 @@ pub(crate) async fn serve(
             () = &mut over => break,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, acceptor.clone(), router.clone(), shutdown.clone(), drain_delay));
+                Ok((stream, peer)) => {
+                    let connection = Connection {
+                        acceptor: acceptor.clone(),
+                        router: router.clone(),
+                        shutdown: shutdown.clone(),
+                        settings: Arc::clone(&settings),
+                        metrics: Arc::clone(&metrics),
+                    };
+                    let (member, left) = crowd.enter(peer.ip());
+                    connections.spawn(async move {
+                        tokio::select! {
+                            () = connection.serve(stream, member) => {}
+                            () = left.asked() => {}
+                        }
+                    });
                 }
                 Err(error) => {
-                    // Out of file descriptors, mostly: a pause keeps the loop from spinning.
                     tracing::warn!(error = %error, "failed to accept a connection");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    tokio::time::sleep(PAUSE).await;
                 }
             }
         }
@@ -68,45 +94,5 @@ pub(crate) async fn serve(
     tracing::info!("drained");
 }
 
-async fn connection(
-    stream: TcpStream,
-    acceptor: TlsAcceptor,
-    router: Router,
-    shutdown: Shutdown,
-    drain_delay: Duration,
-) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(error = %error, "failed to switch off Nagle's algorithm");
-    }
-    let stream = match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return tracing::debug!(error = %error, "a TLS handshake failed"),
-        Err(_) => return tracing::debug!("a TLS handshake took too long"),
-    };
-    let draining = shutdown.clone();
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let (router, draining) = (router.clone(), draining.clone());
-        async move {
-            let mut response = router.oneshot(request).await?;
-            if draining.is_draining() {
-                // Said in a response, this moves the client elsewhere without a race: it sends nothing more on this connection.
-                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            }
-            Ok::<_, std::convert::Infallible>(response)
-        }
-    });
-    let mut builder = hyper::server::conn::http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(IDLE).max_headers(64);
-    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = async { shutdown.draining().await; tokio::time::sleep(drain_delay).await } => {
-            // Ends an idle one; the API server would keep it for long after we are gone.
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(error = %error, "a connection ended early");
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -27,10 +27,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::Client;
 use rustls::ServerConfig;
+use rustls::client::ResolvesClientCert;
 use rustls::pki_types::CertificateDer;
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use thiserror::Error;
+use tokio::sync::watch;
 
 use self::anchors::Anchors;
 use self::callers::Callers;
@@ -76,6 +78,8 @@ pub(crate) struct Certificates {
     /// Whom it must be for.
     names: Vec<String>,
     report: RwLock<Report>,
+    /// Told of each look, and of each certificate.
+    changes: watch::Sender<()>,
 }
 
 #[derive(Debug, Clone)]
@@ -93,20 +97,23 @@ struct Report {
 }
 
 impl Certificates {
-    fn new(settings: &Settings, names: Vec<String>) -> Self {
-        let callers = settings.client_ca.as_ref().map(|_| Arc::new(Callers::new(settings.client_name.clone())));
-        Self { callers, names, ..Self::default() }
+    fn new(settings: &Settings, names: Vec<String>) -> Result<Self, Error> {
+        let callers = settings.client_ca.as_ref().map(|_| Callers::new(settings.client_name.clone()));
+        Ok(Self { callers: callers.transpose()?.map(Arc::new), names, ..Self::default() })
     }
 
     fn set(&self, key: Arc<CertifiedKey>) {
         let until = key.cert.first().and_then(|leaf| Facts::of_der(leaf)).map(|facts| facts.until);
         *self.served.write().unwrap_or_else(PoisonError::into_inner) = Some(Served { key, until });
+        self.changes.send_replace(());
     }
 
     fn report(&self, bundles: Vec<Vec<CertificateDer<'static>>>, deviations: Vec<String>) {
         let mut report = self.report.write().unwrap_or_else(PoisonError::into_inner);
         report.bundles = bundles;
         report.deviations = deviations;
+        drop(report);
+        self.changes.send_replace(());
     }
 
     fn set_problem(&self, problem: Option<String>) {
@@ -123,12 +130,21 @@ impl Certificates {
         self.served.read().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|served| served.until)
     }
 
+    /// Changes when there may be another certificate, or another authority in the hooks.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    /// What this process itself shows when it calls its own socket, where who calls is asked for a certificate.
+    pub(crate) fn own_caller(&self) -> Option<Arc<dyn ResolvesClientCert>> {
+        self.callers.as_ref().map(|callers| callers.own())
+    }
+
     /// Whether every hook, as it was when it was looked at last, would take this chain for us now: what a probe of our own socket has to
     /// ask.
     ///
     /// # Errors
     /// With what is wrong with it.
-    #[expect(dead_code, reason = "readiness by our own socket asks it")]
     pub(crate) fn would_be_trusted(&self, chain: &[CertificateDer<'_>]) -> Result<(), String> {
         let report = self.report.read().unwrap_or_else(PoisonError::into_inner);
         if report.bundles.is_empty() {
@@ -140,7 +156,6 @@ impl Certificates {
 
     /// What somebody should look at although calls may be answered: hooks that are not as installed, files that are not served. One
     /// sentence each.
-    #[expect(dead_code, reason = "the details of readiness ask it")]
     pub(crate) fn remarks(&self) -> Vec<String> {
         let report = self.report.read().unwrap_or_else(PoisonError::into_inner);
         report.deviations.iter().chain(&report.problem).cloned().collect()
@@ -161,6 +176,27 @@ impl Certificates {
     }
 }
 
+#[cfg(test)]
+impl Certificates {
+    /// A certificate for 127.0.0.1, which no hook trusts yet, and its authority.
+    pub(crate) fn on_loopback() -> (Arc<Self>, CertificateDer<'static>) {
+        // Another test may have been first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let names = vec!["127.0.0.1".to_owned()];
+        let (now, life) = (Timestamp::now(), Duration::from_secs(3600));
+        let authority = certificate::Pair::authority(life, now).unwrap();
+        let leaf = authority.leaf(&names, life, now).unwrap();
+        let certificates = Self { names, ..Self::default() };
+        certificates.set(Arc::new(leaf.certified().unwrap()));
+        (Arc::new(certificates), certificate::chain(&authority.certificate).remove(0))
+    }
+
+    /// What the hooks trust from now on.
+    pub(crate) fn are_trusted_by(&self, bundles: Vec<Vec<CertificateDer<'static>>>) {
+        self.report(bundles, Vec::new());
+    }
+}
+
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         self.served()
@@ -168,14 +204,17 @@ impl ResolvesServerCert for Certificates {
 }
 
 /// Begins to keep certificates and what trusts them right, for ever.
+///
+/// # Errors
+/// When there is no randomness to make a key of.
 pub(crate) fn start(
     client: &Client,
     namespace: &str,
     names: Vec<String>,
     settings: &Settings,
     readiness: Arc<Readiness>,
-) -> Arc<Certificates> {
-    let certificates = Arc::new(Certificates::new(settings, names.clone()));
+) -> Result<Arc<Certificates>, Error> {
+    let certificates = Arc::new(Certificates::new(settings, names.clone())?);
     let lifetimes = settings.lifetimes();
     let keeper = Keeper {
         client: client.clone(),
@@ -199,7 +238,7 @@ pub(crate) fn start(
     if let (Some(callers), Some(path)) = (certificates.callers.clone(), settings.client_ca.clone()) {
         tokio::spawn(follow(callers, path));
     }
-    certificates
+    Ok(certificates)
 }
 
 /// Reads the authorities of who may call again and again, and takes what is new.

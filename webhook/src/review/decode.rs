@@ -15,6 +15,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::respond::{Facts, Reply};
+use super::uid;
 
 /// What the API server asks, with its objects parsed.
 #[derive(Debug)]
@@ -61,6 +62,8 @@ struct Envelope<'a, O> {
     #[serde(default)]
     namespace: String,
     operation: String,
+    #[serde(borrow, default)]
+    sub_resource: Cow<'a, str>,
     #[serde(borrow, default)]
     user_info: UserInfo<'a>,
     #[serde(default = "Option::default")]
@@ -214,9 +217,10 @@ impl<'a, O> Envelope<'a, O> {
         }
     }
 
-    /// The kind of the object where it is one of ours.
+    /// The kind of the object where it is ours to judge: nothing is recorded of a subresource, and of a connection nothing is stored.
     fn kind(&self) -> Option<Kind> {
-        Kind::parse(&self.kind.kind).filter(|_| self.kind.group == names::GROUP)
+        let is_ours = self.kind.group == names::GROUP && self.sub_resource.is_empty() && self.operation != "CONNECT";
+        Kind::parse(&self.kind.kind).filter(|_| is_ours)
     }
 
     fn manager(&self) -> Option<Cow<'a, str>> {
@@ -229,10 +233,20 @@ impl<'a, O> Envelope<'a, O> {
 /// # Errors
 /// The reply to give at once: where there is a uid, a denial or permission that carries it.
 pub(crate) fn decode(body: &[u8]) -> Result<Request<'_>, Box<Reply>> {
-    match in_outline(body) {
-        Some(request) => Ok(request),
-        None => whole(body),
-    }
+    let mut request = match in_outline(body) {
+        Some(request) => request,
+        None => whole(body)?,
+    };
+    let wrong = match (request.facts.operation.as_str(), &request.new) {
+        ("CREATE" | "UPDATE", Some(_)) => return Ok(request),
+        ("DELETE", _) => {
+            request.new = None;
+            return Ok(request);
+        }
+        ("CREATE" | "UPDATE", None) => "the request has no object",
+        _ => "the operation is none of CREATE, UPDATE, DELETE and CONNECT",
+    };
+    Err(Box::new(Reply::denied_for(request.facts(), unreadable(wrong))))
 }
 
 /// The review in one pass, where all of it is as the API server writes it and nothing in it needs a closer look. What is none has
@@ -256,18 +270,17 @@ fn apart(outline: Option<Outline>) -> (Option<Value>, Option<Content>) {
 }
 
 fn whole(body: &[u8]) -> Result<Request<'_>, Box<Reply>> {
-    let review: Review<'_, &RawValue> =
-        serde_json::from_slice(body).map_err(|error| unreadable(body, &error.to_string()))?;
+    let review: Review<'_, &RawValue> = serde_json::from_slice(body).map_err(|error| none(body, &error.to_string()))?;
     if !review.is_known() {
         let what = format!(
             "{} {} is not supported: send admission.k8s.io/v1 AdmissionReview",
             review.api_version, review.kind
         );
-        return Err(unreadable(body, &what));
+        return Err(none(body, &what));
     }
-    let request = review.request.ok_or_else(|| unreadable(body, "the review has no request"))?;
+    let request = review.request.ok_or_else(|| none(body, "the review has no request"))?;
     let envelope: Envelope<'_, &RawValue> =
-        serde_json::from_str(request.get()).map_err(|error| unreadable(body, &error.to_string()))?;
+        serde_json::from_str(request.get()).map_err(|error| none(body, &error.to_string()))?;
     let facts = envelope.facts();
     let Some(kind) = envelope.kind() else {
         // Not ours to judge; a configuration that sends it here is wider than ours.
@@ -306,27 +319,23 @@ fn not_json(error: &serde_json::Error) -> Findings {
     findings
 }
 
-fn unreadable(body: &[u8], what: &str) -> Box<Reply> {
-    let facts = Facts { uid: find_uid(body).unwrap_or_default(), ..Facts::default() };
+fn unreadable(what: &str) -> Findings {
     let mut findings = Findings::none();
     findings.violate(Violation::fault(FieldPath::empty(), "Unreadable", format!("the review cannot be read: {what}")));
-    Box::new(Reply::denied_for(facts, findings))
+    findings
+}
+
+/// The reply to what is no review.
+fn none(body: &[u8], what: &str) -> Box<Reply> {
+    let facts = Facts { uid: uid::find(body).unwrap_or_default(), ..Facts::default() };
+    Box::new(Reply::denied_for(facts, unreadable(what)))
 }
 
 /// The reply to a review of more than `limit` bytes, from its first bytes.
 pub(crate) fn too_large(start: &[u8], limit: usize) -> Reply {
-    let facts = Facts { uid: find_uid(start).unwrap_or_default(), ..Facts::default() };
+    let facts = Facts { uid: uid::find(start).unwrap_or_default(), ..Facts::default() };
     let message = format!("the review has more than {limit} bytes: split the object");
     let mut findings = Findings::none();
     findings.violate(Violation::fault(FieldPath::empty(), "TooLarge", message));
     Reply::denied_for(facts, findings)
-}
-
-/// The request's uid from the first bytes of a review; the API server writes it as the request's first field.
-fn find_uid(start: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(&start[..start.len().min(4096)]);
-    let request = text.find("\"request\"")?;
-    let (_, after) = text[request..].split_once("\"uid\"")?;
-    let after = after.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
-    after.split_once('"').map(|(uid, _)| uid.to_owned())
 }

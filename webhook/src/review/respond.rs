@@ -195,6 +195,11 @@ impl Reply {
         &self.facts
     }
 
+    /// Whether there is a request that it answers. A reply without its uid is one that the API server does not take.
+    pub(crate) fn has_uid(&self) -> bool {
+        !self.facts.uid.is_empty()
+    }
+
     /// Whether a fault of that code is among those for which it is refused.
     pub(super) fn refuses(&self, code: &str) -> bool {
         self.refusals.iter().any(|violation| violation.code == code)
@@ -205,11 +210,15 @@ impl Reply {
         self.response.allowed
     }
 
-    /// The rules that refused, each once, comma-separated.
-    pub(crate) fn codes(&self) -> String {
+    /// The rules that refused, each once.
+    pub(crate) fn refusal_codes(&self) -> impl Iterator<Item = &'static str> {
         let mut seen = HashSet::new();
-        let codes = self.refusals.iter().map(|violation| violation.code).filter(|code| seen.insert(*code));
-        codes.collect::<Vec<_>>().join(",")
+        self.refusals.iter().map(|violation| violation.code).filter(move |code| seen.insert(*code))
+    }
+
+    /// The same, comma-separated.
+    pub(crate) fn codes(&self) -> String {
+        self.refusal_codes().collect::<Vec<_>>().join(",")
     }
 
     /// The rules that were gone past with permission, comma-separated; `None` where there are none.

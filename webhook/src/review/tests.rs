@@ -287,12 +287,68 @@ fn whatever_is_wrong_with_a_body_the_reply_carries_the_uid() {
         );
         assert_eq!(reply["response"]["status"]["code"], 422, "{what}");
     }
-    for body in ["", "{}", "[]", "null", "\u{0}"] {
-        let reply = ask_bytes(Mode::Mutate, body.as_bytes());
-        assert_eq!(reply["response"]["allowed"], false, "{body}");
+    for body in ["", "{}", "[]", "null", "\u{0}", r#"{"request":{"uid":""}}"#] {
+        assert!(!reply(Mode::Mutate, body.as_bytes(), &World::default()).has_uid(), "{body}");
+        let nothing = Context {
+            world: &World::default(),
+            signer: None,
+            now: Timestamp::UNIX_EPOCH,
+            speakers: &[],
+            verdicts: &Verdicts::new(),
+        };
+        assert_eq!(answer(Mode::Mutate, body.as_bytes(), &nothing), b"", "{body}");
     }
     let large = too_large(good.replace("\"request\":{", "\"request\":{\"uid\":\"11\",").as_bytes(), 7);
     assert_eq!(serde_json::from_slice::<Value>(&large.body()).unwrap()["response"]["uid"], "11");
+}
+
+#[test]
+fn every_operation_has_its_answer() {
+    let change = |change: fn(&mut Value)| {
+        let mut request = request(&release(), None);
+        change(&mut request);
+        ask(Mode::Mutate, &request)["response"].clone()
+    };
+    for (what, response, allowed) in [
+        ("a connection", change(|request| request["operation"] = "CONNECT".into()), true),
+        ("a connection without an object", change(|request| *request = connection(request)), true),
+        ("a subresource", change(|request| request["subResource"] = "status".into()), true),
+        ("no subresource", change(|request| request["subResource"] = "".into()), true),
+        ("a deletion with an object", change(|request| request["operation"] = "DELETE".into()), true),
+        ("a creation without an object", change(|request| request["object"] = Value::Null), false),
+        ("an operation of another time", change(|request| request["operation"] = "RENAME".into()), false),
+    ] {
+        assert_eq!((&response["uid"], &response["allowed"]), (&json!("11"), &json!(allowed)), "{what}: {response}");
+        let patched = matches!(what, "no subresource");
+        assert_eq!(!response["patch"].is_null(), patched, "{what}: {response}");
+        if !allowed {
+            assert_eq!((reasons(&response), &response["status"]["code"]), (vec!["Unreadable"], &json!(422)), "{what}");
+        }
+    }
+}
+
+fn connection(request: &Value) -> Value {
+    let mut request = request.clone();
+    request["operation"] = "CONNECT".into();
+    request["object"] = Value::Null;
+    request
+}
+
+/// Go takes the last of two; serde takes none. The API server sends no such thing.
+#[test]
+fn a_field_that_is_there_twice_is_answered() {
+    let request = request(&release(), None).to_string();
+    for (what, twice) in [
+        ("the uid", request.replacen('{', r#"{"uid":"11","#, 1)),
+        ("the operation", request.replacen('{', r#"{"uid":"11","operation":"DELETE","#, 1)),
+        (
+            "a field of the object",
+            request.replace(r#""environmentName":"dev""#, r#""environmentName":"a","environmentName":"dev""#),
+        ),
+    ] {
+        let body = format!(r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{twice}}}"#);
+        assert_eq!(ask_bytes(Mode::Mutate, body.as_bytes())["response"]["uid"], "11", "{what}");
+    }
 }
 
 /// A request for a pin in a namespace, with what the review looks at besides.

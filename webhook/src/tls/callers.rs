@@ -5,28 +5,46 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use rcgen::{CertificateParams, KeyPair};
+use rustls::client::ResolvesClientCert;
 use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, RootCertStore, SignatureScheme};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
-use super::certificate::chain;
+use super::Error;
+use super::certificate::{Pair, chain};
 use super::files::Content;
 
-/// Judges who calls. Its authorities may change while it is in use; until there are any nobody gets in.
+/// Judges who calls. Its authorities may change while it is in use; until there are any nobody gets in, but this process itself when it
+/// calls its own socket: it shows a certificate that it has made for that, whose key never leaves it.
 pub(super) struct Callers {
     names: Vec<String>,
+    own: Arc<CertifiedKey>,
     trusted: RwLock<Option<Arc<dyn ClientCertVerifier>>>,
 }
 
 impl Callers {
     /// Nobody yet.
-    pub(super) fn new(names: Vec<String>) -> Self {
-        Self { names, trusted: RwLock::default() }
+    ///
+    /// # Errors
+    /// When there is no randomness to make a key of.
+    pub(super) fn new(names: Vec<String>) -> Result<Self, Error> {
+        let key = KeyPair::generate()?;
+        let certificate = CertificateParams::default().self_signed(&key)?;
+        let pair = Pair { certificate: certificate.pem(), key: key.serialize_pem() };
+        Ok(Self { names, own: Arc::new(pair.certified()?), trusted: RwLock::default() })
+    }
+
+    /// What this process shows to itself.
+    pub(super) fn own(&self) -> Arc<dyn ResolvesClientCert> {
+        Arc::new(SingleCertAndKey::from(self.own.clone()))
     }
 
     /// Reads the authorities from a file; says how many there are.
@@ -93,6 +111,9 @@ impl ClientCertVerifier for Callers {
         between: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
+        if self.own.cert.first() == Some(leaf) {
+            return Ok(ClientCertVerified::assertion());
+        }
         let verified = self.trusted()?.verify_client_cert(leaf, between, now)?;
         if !self.is_allowed(leaf) {
             return Err(CertificateError::ApplicationVerificationFailure.into());
@@ -106,7 +127,12 @@ impl ClientCertVerifier for Callers {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.trusted()?.verify_tls12_signature(message, certificate, signed)
+        verify_tls12_signature(
+            message,
+            certificate,
+            signed,
+            &ring::default_provider().signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -115,11 +141,16 @@ impl ClientCertVerifier for Callers {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.trusted()?.verify_tls13_signature(message, certificate, signed)
+        verify_tls13_signature(
+            message,
+            certificate,
+            signed,
+            &ring::default_provider().signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        rustls::crypto::ring::default_provider().signature_verification_algorithms.supported_schemes()
+        ring::default_provider().signature_verification_algorithms.supported_schemes()
     }
 }
 
@@ -157,10 +188,12 @@ mod tests {
         let [one, other] = [authority(), authority()];
         let content = |text: String| Content::from(text.into_bytes());
         let path = Path::new("ca.crt");
-        let callers = |names: &[&str]| Callers::new(names.iter().map(|name| (*name).to_owned()).collect());
+        let callers = |names: &[&str]| Callers::new(names.iter().map(|name| (*name).to_owned()).collect()).unwrap();
         let anybody = callers(&[]);
         let jane = client(&one, "jane", ClientAuth);
         assert!(!allows(&anybody, &jane), "nobody gets in before the authorities are read");
+        let [own, another] = [&anybody, &callers(&[])].map(|callers| callers.own.cert[0].clone());
+        assert!(allows(&anybody, &own) && !allows(&anybody, &another), "but this process itself");
         assert_eq!(anybody.read(path, &content(one.pem())), Ok(1));
         assert!(allows(&anybody, &jane));
         assert!(!allows(&anybody, &client(&other, "jane", ClientAuth)));

@@ -60,7 +60,8 @@ impl<'a> Call<'a> {
         }
     }
 
-    fn open(&self, address: SocketAddr) -> anyhow::Result<StreamOwned<ClientConnection, TcpStream>> {
+    /// A connection on which nothing was said yet.
+    pub(crate) fn open(&self, address: SocketAddr) -> anyhow::Result<StreamOwned<ClientConnection, TcpStream>> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(certificates(self.trusting));
         let config = ClientConfig::builder_with_protocol_versions(&[self.version]).with_root_certificates(roots);

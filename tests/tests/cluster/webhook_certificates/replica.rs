@@ -9,6 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use release_shared::names;
 use release_tests::process::Recorded;
 use release_tests::{ControlPlane, http_status, programs, wait};
@@ -42,7 +44,10 @@ impl<'a> Settings<'a> {
         let free = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
         let (address, health) = (free()?, free()?.port());
         let mut command = Command::new(programs::find(names::WEBHOOK)?);
-        command.args(["--serving-name=127.0.0.1".to_owned(), "--drain-delay=100ms".to_owned()]);
+        command.args(["--serving-name=127.0.0.1"]);
+        if !self.flags.iter().any(|flag| flag.starts_with("--drain-delay")) {
+            command.args(["--drain-delay=100ms"]);
+        }
         command.args([format!("--listen={address}"), format!("--health-listen=127.0.0.1:{health}")]);
         command.args(&self.flags).env("KUBECONFIG", &self.kubeconfig).env("HOME", self.control_plane.folder());
         let (process, mut child) = self.control_plane.spawn(&self.name, &command)?;
@@ -88,6 +93,36 @@ impl Replica {
     pub(crate) fn until_said(&self, part: &str) -> anyhow::Result<()> {
         wait::until(&format!("a webhook says {part:?}"), LIMIT, || Ok(self.said()?.contains(part).then_some(())))
             .with_context(|| tail(&self.log))
+    }
+
+    /// What it says on a path that the kubelet or Prometheus asks.
+    pub(crate) fn health(&self, path: &str) -> anyhow::Result<String> {
+        http_status::text(self.health, path)
+    }
+
+    /// One of its figures, by name and labels as Prometheus writes them; 0 where it was never counted.
+    pub(crate) fn figure(&self, name: &str) -> anyhow::Result<f64> {
+        let told = self.health("/metrics")?;
+        let value = told.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.map_or(Ok(0.0), |value| value.parse().with_context(|| format!("{name} is {value:?}")))
+    }
+
+    /// How much memory of the machine it has, in bytes.
+    pub(crate) fn memory(&self) -> anyhow::Result<usize> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).context("reading its status")?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let kilobytes: usize = line.trim().trim_end_matches(" kB").parse().with_context(|| line.to_owned())?;
+        Ok(kilobytes * 1024)
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        kill(Pid::from_raw(i32::try_from(self.child.id())?), signal).context("sending a signal")
+    }
+
+    /// Waits for its end; whether it ended as it should.
+    pub(crate) fn wait(&mut self) -> anyhow::Result<bool> {
+        Ok(self.child.wait()?.success())
     }
 
     /// Its log, and that of all before it with the same name.

@@ -89,11 +89,15 @@ impl System<'_> {
         for (kind, hooks) in CONFIGURATIONS {
             let told = self.0.kubectl(["get", kind, names::WEBHOOK, "-o", "json"]).run().expect_code(0);
             let configuration: Value = told.json();
-            let steps = (0..hooks).map(|at| {
-                let url = configuration["webhooks"][at]["clientConfig"]["url"].as_str().unwrap_or_default();
-                let path = url.splitn(4, '/').nth(3).unwrap_or_default();
-                let url = format!("https://{address}/{path}");
-                json!({ "op": "replace", "path": format!("/webhooks/{at}/clientConfig/url"), "value": url })
+            let steps = (0..hooks).flat_map(|at| {
+                let config = &configuration["webhooks"][at]["clientConfig"];
+                let place = |key: &str| format!("/webhooks/{at}/clientConfig/{key}");
+                // As it was installed, or as it was pointed before.
+                let (service, url) = (config["service"]["path"].as_str(), config["url"].as_str());
+                let path = service.or(url.and_then(|url| url.splitn(4, '/').nth(3))).unwrap_or_default();
+                let url = format!("https://{address}/{}", path.trim_start_matches('/'));
+                let away = service.map(|_| json!({ "op": "remove", "path": place("service") }));
+                away.into_iter().chain([json!({ "op": "add", "path": place("url"), "value": url })])
             });
             let steps = Value::Array(steps.collect()).to_string();
             let patch = ["patch", kind, names::WEBHOOK, "--type=json", "-p", &steps];

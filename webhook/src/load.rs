@@ -1,0 +1,173 @@
+//! How much may be under way at once. Who comes when there is no room waits a little, and is then asked to come again: the API server does
+//! that on its own when it is told so, and fails when a connection is closed on it. (client-go `rest/with_retry.go`)
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
+use tokio::time::timeout;
+
+/// What is small enough to be read and judged beside everything else, in bytes. Larger ones have a room of their own, so that
+/// they never keep small ones out.
+const SMALL: usize = 64 * 1024;
+/// How much of small bodies there may be at once, in bytes.
+const SMALL_ROOM: usize = 16 * 1024 * 1024;
+/// How long one waits for room.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a body may take whatever others need. The API server sends one within milliseconds.
+const FAIR: Duration = Duration::from_secs(1);
+/// Rooms are counted in these.
+const UNIT: usize = 1024;
+
+/// The rooms.
+#[derive(Debug)]
+pub(crate) struct Load {
+    small: Hall,
+    large: Hall,
+    judges: Semaphore,
+}
+
+/// Room for bodies of one size.
+#[derive(Debug)]
+struct Hall {
+    units: usize,
+    free: Arc<Semaphore>,
+    /// How many wait for room.
+    waiting: watch::Sender<usize>,
+}
+
+/// Room for one body; free again when this goes.
+#[derive(Debug)]
+pub(crate) struct Room {
+    #[expect(dead_code, reason = "holds the room")]
+    permit: OwnedSemaphorePermit,
+    waiting: watch::Receiver<usize>,
+}
+
+impl Room {
+    /// Resolves when a body that is not here yet has to give way: it has had its time, and somebody waits for the room.
+    pub(crate) async fn wanted(&self) {
+        tokio::time::sleep(FAIR).await;
+        if self.waiting.clone().wait_for(|waiting| *waiting > 0).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Hall {
+    fn new(bytes: usize) -> Self {
+        let units = bytes / UNIT;
+        Self { units, free: Arc::new(Semaphore::new(units)), waiting: watch::Sender::new(0) }
+    }
+
+    async fn room(&self, bytes: usize) -> Option<Room> {
+        // One that is larger than the whole room has it to itself.
+        let units = u32::try_from(bytes.div_ceil(UNIT).clamp(1, self.units)).ok()?;
+        let free = || Arc::clone(&self.free);
+        let permit = match free().try_acquire_many_owned(units) {
+            Ok(permit) => permit,
+            Err(_) => {
+                let _waiting = Waiting::begin(&self.waiting);
+                timeout(PATIENCE, free().acquire_many_owned(units)).await.ok()?.ok()?
+            }
+        };
+        Some(Room { permit, waiting: self.waiting.subscribe() })
+    }
+}
+
+/// Somebody waits for room as long as this is there.
+struct Waiting<'a>(&'a watch::Sender<usize>);
+
+impl<'a> Waiting<'a> {
+    fn begin(waiting: &'a watch::Sender<usize>) -> Self {
+        waiting.send_modify(|waiting| *waiting += 1);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|waiting| *waiting -= 1);
+    }
+}
+
+impl Load {
+    /// `bytes` of large bodies at once, of which `judges` are judged.
+    pub(crate) fn new(bytes: usize, judges: usize) -> Self {
+        Self { small: Hall::new(SMALL_ROOM), large: Hall::new(bytes), judges: Semaphore::new(judges) }
+    }
+
+    /// Whether a body of so many bytes takes long enough to judge that others should not wait for it on the same thread.
+    pub(crate) fn is_large(bytes: usize) -> bool {
+        bytes > SMALL
+    }
+
+    /// Room for a body of at most `bytes`, which a little is waited for; nothing where there is none.
+    pub(crate) async fn room(&self, bytes: usize) -> Option<Room> {
+        let hall = if Self::is_large(bytes) { &self.large } else { &self.small };
+        hall.room(bytes).await
+    }
+
+    /// A turn to judge a large body: one for each processor.
+    pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.judges.acquire().await.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: usize = 1024 * 1024;
+
+    #[tokio::test(start_paused = true)]
+    async fn large_bodies_wait_for_each_other_and_never_keep_small_ones_out() {
+        let load = Load::new(8 * MIB, 1);
+        let first = load.room(5 * MIB).await;
+        assert!(first.is_some());
+        assert!(load.room(5 * MIB).await.is_none(), "there is no room for two");
+        assert!(load.room(10 * 1024).await.is_some());
+        drop(first);
+        assert!(load.room(5 * MIB).await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_larger_than_the_room_has_it_to_itself() {
+        let load = Load::new(MIB, 1);
+        let all = load.room(7 * MIB).await;
+        assert!(all.is_some() && load.room(70 * 1024).await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn room_that_comes_free_in_time_is_taken() {
+        let load = Arc::new(Load::new(MIB, 1));
+        let held = load.room(MIB).await;
+        let freed = async {
+            tokio::time::sleep(PATIENCE / 2).await;
+            drop(held);
+        };
+        let (_, room) = tokio::join!(freed, load.room(MIB));
+        assert!(room.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_long_gives_way_only_when_somebody_waits() {
+        let load = Arc::new(Load::new(8 * MIB, 1));
+        let slow = load.room(5 * MIB).await.unwrap();
+        let gives_way = |room: Room| async move { timeout(FAIR * 30, room.wanted()).await.is_ok() };
+        assert!(!gives_way(slow).await, "nobody needs the room");
+
+        let slow = load.room(5 * MIB).await.unwrap();
+        let cancelled = async {
+            slow.wanted().await;
+            drop(slow);
+        };
+        let newcomer = async {
+            tokio::time::sleep(FAIR * 2).await;
+            load.room(5 * MIB).await
+        };
+        let (_, room) = tokio::join!(cancelled, newcomer);
+        assert!(room.is_some());
+        assert_eq!(*load.large.waiting.borrow(), 0);
+    }
+}

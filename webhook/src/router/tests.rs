@@ -1,0 +1,211 @@
+use std::convert::Infallible;
+
+use axum::body::Bytes;
+use axum::http::Method;
+use futures::{StreamExt, stream};
+use http_body_util::BodyExt;
+use kube::client::Body as KubeBody;
+use release_edge::metrics::text;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use super::*;
+
+/// A webhook whose caches are filled with nothing, and that reaches nobody.
+fn app(bytes_in_flight: usize) -> Arc<App> {
+    let nobody = tower::service_fn(async |_: axum::http::Request<KubeBody>| {
+        Err::<axum::http::Response<KubeBody>, _>(std::io::Error::other("nobody is there"))
+    });
+    let client = kube::Client::new(nobody, "default");
+    let readiness = Arc::new(Readiness::default());
+    readiness.set_synced();
+    readiness.set_keyed();
+    Arc::new(App {
+        cache: Arc::default(),
+        keys: Arc::new(RecordKeys::new(client.clone(), "release-system")),
+        readiness,
+        speakers: Vec::new(),
+        events: Events::start(client.clone(), "test".to_owned()).0,
+        load: Load::new(bytes_in_flight, 1),
+        metrics: Arc::default(),
+        body_timeout: Duration::from_secs(10),
+        client,
+    })
+}
+
+fn review() -> Value {
+    let object = json!({
+        "apiVersion": "openchoreo.dev/v1alpha1", "kind": "Release", "metadata": {"name": "web-dev", "namespace": "acme"},
+        "spec": {"owner": {"projectName": "shop", "componentName": "web"}, "environmentName": "dev", "resources": []}
+    });
+    json!({ "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
+        "uid": "0-8-15", "kind": {"group": "openchoreo.dev", "version": "v1alpha1", "kind": "Release"},
+        "name": "web-dev", "namespace": "acme", "operation": "CREATE", "userInfo": {"username": "jane"},
+        "object": object, "oldObject": null, "dryRun": false
+    } })
+}
+
+fn call(body: impl Into<Body>) -> Request {
+    let request = axum::http::Request::post("/mutate?timeout=10s").header("Content-Type", "application/json");
+    request.body(body.into()).unwrap()
+}
+
+/// Status, `Retry-After`, and body.
+async fn ask(app: &Arc<App>, request: Request) -> (u16, Option<String>, Bytes) {
+    let response = router(Arc::clone(app)).oneshot(request).await.unwrap();
+    let status = response.status().as_u16();
+    let again = response.headers().get(header::RETRY_AFTER).map(|value| value.to_str().unwrap().to_owned());
+    (status, again, response.into_body().collect().await.unwrap().to_bytes())
+}
+
+/// The response of a review.
+async fn answer(app: &Arc<App>, body: impl Into<Body>) -> Value {
+    let (status, _, body) = ask(app, call(body)).await;
+    assert_eq!(status, 200, "{body:?}");
+    serde_json::from_slice::<Value>(&body).unwrap()["response"].clone()
+}
+
+fn never() -> Body {
+    Body::from_stream(stream::pending::<Result<Bytes, Infallible>>())
+}
+
+fn chunks(count: usize) -> Body {
+    let chunk = Bytes::from(vec![b' '; 1024 * 1024]);
+    Body::from_stream(stream::repeat_with(move || Ok::<_, Infallible>(chunk.clone())).take(count))
+}
+
+fn unanswered(app: &App, reason: &str) -> u64 {
+    let text = text(&app.metrics.registry(Arc::default())).unwrap();
+    let name = format!("release_webhook_unanswered_total{{reason=\"{reason}\"}} ");
+    text.lines().find_map(|line| line.strip_prefix(&name)).map_or(0, |count| count.parse().unwrap())
+}
+
+#[tokio::test]
+async fn a_review_is_answered_and_counted() {
+    let app = app(24 << 20);
+    let response = answer(&app, review().to_string()).await;
+    assert_eq!((&response["uid"], &response["allowed"]), (&json!("0-8-15"), &json!(true)), "{response}");
+    let text = text(&app.metrics.registry(Arc::default())).unwrap();
+    let counted =
+        r#"release_webhook_reviews_total{hook="mutate",kind="Release",operation="CREATE",verdict="allowed"} 1"#;
+    assert!(text.contains(counted) && text.contains("release_webhook_reviews_in_flight 0"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_review_is_told_by_a_status() {
+    let app = app(24 << 20);
+    let with_type = |kind: &'static str| {
+        let mut request = call(review().to_string());
+        request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        request
+    };
+    let without_type = || {
+        let mut request = call(review().to_string());
+        request.headers_mut().remove(header::CONTENT_TYPE);
+        request
+    };
+    let to = |method: Method, path: &str| {
+        axum::http::Request::builder().method(method).uri(path).body(Body::from("{}")).unwrap()
+    };
+    for (what, request, status) in [
+        ("another type", with_type("application/yaml"), 415),
+        ("no type", without_type(), 415),
+        ("a type with parameters", with_type("Application/JSON; charset=utf-8"), 200),
+        ("nothing", call(Body::empty()), 400),
+        ("no request", call(r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview"}"#), 400),
+        ("no uid", call(r#"{"request":{"uid":""}}"#), 400),
+        ("a body that does not come", call(never()), 408),
+        ("another method", to(Method::PUT, "/validate"), 405),
+        ("another path", to(Method::POST, "/mutate/"), 404),
+        ("no path", to(Method::POST, "/"), 404),
+        ("itself", to(Method::GET, probe::PATH), 200),
+    ] {
+        assert_eq!(ask(&app, request).await.0, status, "{what}");
+    }
+    assert_eq!((unanswered(&app, "malformed"), unanswered(&app, "slow")), (8, 1));
+}
+
+#[tokio::test]
+async fn a_uid_that_could_be_read_is_answered() {
+    let app = app(24 << 20);
+    let good = review().to_string();
+    // serde_json sorts keys; the API server writes the uid first.
+    let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+    let first = r#"{"kind":"AdmissionReview","request":{"uid":"0-8-15","object":{"#;
+    for (what, body) in [
+        ("cut off", Body::from(first)),
+        ("over the limit", Body::from(format!("{first}\"x\":\"{}", "x".repeat(8 << 20)))),
+        ("over the limit in chunks", {
+            let start = stream::once(std::future::ready(Ok::<_, Infallible>(Bytes::from_static(first.as_bytes()))));
+            Body::from_stream(start.chain(chunks(8).into_data_stream().map(|chunk| Ok(chunk.unwrap()))))
+        }),
+        ("nested", Body::from(good.replace(r#""resources":[]"#, &format!(r#""resources":{deep}"#)))),
+    ] {
+        let response = answer(&app, body).await;
+        assert_eq!((&response["uid"], &response["allowed"]), (&json!("0-8-15"), &json!(false)), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_not_ready_asks_to_come_again() {
+    let app = app(24 << 20);
+    let unready = App { readiness: Arc::default(), ..Arc::into_inner(app).unwrap() };
+    let (status, again, words) = ask(&Arc::new(unready), call(review().to_string())).await;
+    assert_eq!((status, again.as_deref()), (503, Some("1")));
+    assert_eq!(words, "the caches are not yet filled");
+}
+
+/// What is large waits for what is large, a second at most; what is small never does. The body is read to its end: who still writes does
+/// not see an answer.
+#[tokio::test(start_paused = true)]
+async fn too_much_at_once_is_told_to_come_again() {
+    let app = app(7 << 20);
+    let room = app.load.room(7 << 20).await;
+    let (status, again, words) = ask(&app, call(chunks(3))).await;
+    assert_eq!((status, again.as_deref()), (503, Some("1")));
+    assert_eq!(words, "too much is under way\n");
+    assert_eq!(answer(&app, review().to_string()).await["allowed"], true);
+    assert_eq!(unanswered(&app, "shed"), 1);
+    drop(room);
+    assert_eq!(ask(&app, call(chunks(3))).await.0, 400, "there is room again, and it is no review");
+}
+
+/// Whoever holds room with a body that does not come keeps nobody out.
+#[tokio::test(start_paused = true)]
+async fn a_slow_body_gives_way_to_another() {
+    let app = app(7 << 20);
+    let slow = tokio::spawn({
+        let app = Arc::clone(&app);
+        async move { ask(&app, call(never())).await.0 }
+    });
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let start = tokio::time::Instant::now();
+    assert_eq!(ask(&app, call(chunks(3))).await.0, 400, "it was read");
+    assert!(start.elapsed() < Duration::from_millis(10), "{:?}", start.elapsed());
+    assert_eq!(slow.await.unwrap(), 408);
+}
+
+/// The API server has given up by then; what it waits for is known from the call.
+#[tokio::test(start_paused = true)]
+async fn a_body_is_not_waited_for_longer_than_the_caller_waits() {
+    let app = app(24 << 20);
+    let start = tokio::time::Instant::now();
+    let mut request = call(never());
+    *request.uri_mut() = "/mutate?timeout=2s".parse().unwrap();
+    assert_eq!(ask(&app, request).await.0, 408);
+    assert_eq!(start.elapsed().as_secs(), 2);
+}
+
+#[test]
+fn what_the_caller_waits_for_stands_in_the_call() {
+    for (uri, seconds) in [
+        ("/mutate?timeout=10s", Some(10)),
+        ("/mutate?x=y&timeout=1m0s", Some(60)),
+        ("/mutate", None),
+        ("/mutate?timeout=", None),
+        ("/mutate?timeout=0s", None),
+        ("/mutate?timeout=soon", None),
+    ] {
+        assert_eq!(patience(&uri.parse().unwrap()).map(|patience| patience.as_secs()), seconds, "{uri}");
+    }
+}

@@ -1,0 +1,117 @@
+//! One connection: handshake, calls, end.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{HeaderValue, Request, header};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use release_edge::shutdown::Shutdown;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt;
+
+use super::Settings;
+use super::crowd::Member;
+use super::guard::{Guard, Phase, Times};
+use crate::limits::Limits;
+use crate::metrics::Metrics;
+
+/// How many headers a request may have; the API server sends about ten.
+const HEADERS: usize = 64;
+/// How large the head of a request may be, and so how much of a body lies in the connection's own buffer, in bytes.
+const BUFFER: usize = 64 * 1024;
+
+/// What serves it.
+pub(super) struct Connection {
+    pub(super) acceptor: TlsAcceptor,
+    pub(super) router: Router,
+    pub(super) shutdown: Shutdown,
+    pub(super) settings: Arc<Settings>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl Connection {
+    /// Answers until one of the two ends it.
+    pub(super) async fn serve(self, stream: TcpStream, member: Member) {
+        let Self { acceptor, router, shutdown, settings, metrics } = self;
+        let Limits { handshake_timeout, header_timeout, write_timeout, idle_timeout, .. } = settings.limits;
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(error = %error, "failed to switch off Nagle's algorithm");
+        }
+        let stream = match tokio::time::timeout(handshake_timeout, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
+                metrics.handshakes_failed.inc();
+                return tracing::debug!(error = %error, "a TLS handshake failed");
+            }
+            Err(_) => {
+                metrics.handshakes_failed.inc();
+                return tracing::debug!("a TLS handshake took too long");
+            }
+        };
+        let phase = Phase::default();
+        let guarded = Guard::new(stream, phase.clone(), Times { head: header_timeout, unread: write_timeout });
+        let old_at = Instant::now() + member.spread(settings.limits.max_connection_age);
+        let call = Arc::new(Call { router, draining: shutdown.clone(), old_at, member, phase });
+        let service = service_fn(move |request: Request<Incoming>| Arc::clone(&call).answer(request));
+        let mut builder = hyper::server::conn::http1::Builder::new();
+        // hyper's limit for a head begins when the connection falls idle, so it is the idle time; the guard limits the head itself.
+        builder.timer(TokioTimer::new()).header_read_timeout(idle_timeout).max_headers(HEADERS).max_buf_size(BUFFER);
+        let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(guarded), service));
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = async { shutdown.draining().await; tokio::time::sleep(settings.drain_delay).await } => {
+                // Ends an idle one; the API server would keep it for long after we are gone.
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(error = %error, "a connection ended early");
+        }
+    }
+}
+
+/// What answers the calls of a connection.
+struct Call {
+    router: Router,
+    draining: Shutdown,
+    /// From when on the client is asked to make another connection.
+    old_at: Instant,
+    member: Member,
+    phase: Phase,
+}
+
+/// A call under way; it is over when this goes, however it ends.
+struct UnderWay(Arc<Call>);
+
+impl UnderWay {
+    fn begin(call: Arc<Call>) -> Self {
+        call.phase.begins();
+        call.member.begins();
+        Self(call)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.phase.is_done();
+        self.0.member.is_done();
+    }
+}
+
+impl Call {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<axum::response::Response, Infallible> {
+        let _under_way = UnderWay::begin(Arc::clone(&self));
+        let mut response = self.router.clone().oneshot(request).await?;
+        if self.draining.is_draining() || Instant::now() >= self.old_at {
+            // Said in a response, this moves the client elsewhere without a race: it sends nothing more on this connection.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response)
+    }
+}
