@@ -6,6 +6,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomR
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
+use crate::kinds::readable_duration;
 use crate::kinds::{
     Component, ComponentRelease, DataPlane, DeploymentPipeline, Environment, Kind, Project, Release, ReleaseBinding,
 };
@@ -18,56 +19,102 @@ struct Rule {
     kind: Kind,
     rule: &'static str,
     message: &'static str,
+    /// The field that it is about, below the place where it stands.
+    field: Option<&'static str>,
+}
+
+impl Rule {
+    const fn new(kind: Kind, rule: &'static str, message: &'static str) -> Self {
+        Self { kind, rule, message, field: None }
+    }
+
+    const fn about(self, field: &'static str) -> Self {
+        Self { field: Some(field), ..self }
+    }
 }
 
 /// What the schema says of changes. The rules stand on `spec`, so that an optional field can be neither added nor removed past them.
-const RULES: [Rule; 9] = [
-    Rule { kind: Kind::ComponentRelease, rule: "self == oldSelf", message: "spec is immutable" },
-    Rule { kind: Kind::ReleaseBinding, rule: "self.owner == oldSelf.owner", message: "spec.owner is immutable" },
-    Rule {
-        kind: Kind::ReleaseBinding,
-        rule: "self.environment == oldSelf.environment",
-        message: "spec.environment is immutable",
-    },
-    Rule { kind: Kind::Release, rule: "self.owner == oldSelf.owner", message: "spec.owner is immutable" },
-    Rule {
-        kind: Kind::Release,
-        rule: "self.environmentName == oldSelf.environmentName",
-        message: "spec.environmentName is immutable",
-    },
-    Rule {
-        kind: Kind::Release,
+const RULES: [Rule; 10] = [
+    Rule::new(Kind::ComponentRelease, "self == oldSelf", "spec is immutable"),
+    Rule::new(Kind::ReleaseBinding, "self.owner == oldSelf.owner", "spec.owner is immutable"),
+    Rule::new(Kind::ReleaseBinding, "self.environment == oldSelf.environment", "spec.environment is immutable"),
+    Rule::new(Kind::Release, "self.owner == oldSelf.owner", "spec.owner is immutable"),
+    Rule::new(
+        Kind::Release,
+        "self.environmentName == oldSelf.environmentName",
+        "spec.environmentName is immutable",
+    ),
+    Rule::new(
+        Kind::Release,
         // Not `.?`: the API server takes an optional for something of unlimited size, and refuses the rule for its cost.
-        rule: "has(self.targetPlane) == has(oldSelf.targetPlane) && (!has(self.targetPlane) || self.targetPlane == oldSelf.targetPlane)",
-        message: "spec.targetPlane is immutable",
-    },
-    Rule { kind: Kind::Component, rule: "self.owner == oldSelf.owner", message: "spec.owner is immutable" },
-    Rule {
-        kind: Kind::Component,
-        rule: "self.componentType == oldSelf.componentType",
-        message: "spec.componentType cannot be changed after creation",
-    },
-    Rule {
-        kind: Kind::Environment,
-        rule: "!has(oldSelf.dataPlaneRef) || oldSelf.dataPlaneRef == self.?dataPlaneRef.orValue(null)",
-        message: "dataPlaneRef is immutable once set",
-    },
+        "has(self.targetPlane) == has(oldSelf.targetPlane) && (!has(self.targetPlane) || self.targetPlane == oldSelf.targetPlane)",
+        "spec.targetPlane is immutable",
+    ),
+    Rule::new(Kind::Component, "self.owner == oldSelf.owner", "spec.owner is immutable"),
+    Rule::new(
+        Kind::Component,
+        "self.componentType == oldSelf.componentType",
+        "spec.componentType cannot be changed after creation",
+    ),
+    Rule::new(
+        Kind::Environment,
+        "!has(oldSelf.dataPlaneRef) || oldSelf.dataPlaneRef == self.?dataPlaneRef.orValue(null)",
+        "dataPlaneRef is immutable once set",
+    ),
+    // A step of a pipeline that was there before this rule is no reason to refuse a change elsewhere in it. The rule stands on the
+    // whole: the API server does not know which entry of a list was which.
+    Rule::new(
+        Kind::DeploymentPipeline,
+        concat!(
+            "!has(self.promotionPaths) || !self.promotionPaths.exists(path, has(path.targetEnvironmentRefs) && ",
+            "path.targetEnvironmentRefs.exists(target, target.name == path.sourceEnvironmentRef.name)) || ",
+            "(has(oldSelf.promotionPaths) && oldSelf.promotionPaths.exists(path, has(path.sourceEnvironmentRef) && ",
+            "has(path.sourceEnvironmentRef.name) && has(path.targetEnvironmentRefs) && path.targetEnvironmentRefs.exists(target, ",
+            "has(target.name) && target.name == path.sourceEnvironmentRef.name)))"
+        ),
+        SELF_LOOP,
+    )
+    .about("promotionPaths"),
 ];
 
+const SELF_LOOP: &str = "leads from an environment to itself: remove that target";
+
 /// What the schema says of a whole spec, also of a new one. What was wrong before is tolerated.
-const SPECS: [Rule; 1] = [Rule {
-    kind: Kind::Release,
-    rule: "!has(self.interval) || !has(self.progressingInterval) || duration(self.interval) == duration('0s') || duration(self.progressingInterval) <= duration(self.interval) || (oldSelf.hasValue() && has(oldSelf.value().interval) && has(oldSelf.value().progressingInterval) && oldSelf.value().interval == self.interval && oldSelf.value().progressingInterval == self.progressingInterval)",
-    message: "progressingInterval is longer than interval: a release on its way is looked at more often, not less",
-}];
+const SPECS: [Rule; 2] = [
+    // A duration that is out of bounds is another rule's. What cannot be read is not compared: an error is never tolerated.
+    Rule::new(
+        Kind::Release,
+        concat!(
+            "!has(self.interval) || !has(self.progressingInterval) || !self.interval.matches('",
+            readable_duration!(),
+            "') || !self.progressingInterval.matches('",
+            readable_duration!(),
+            "') || duration(self.interval) < duration('1s') || duration(self.progressingInterval) <= duration(self.interval) || ",
+            "(oldSelf.hasValue() && has(oldSelf.value().interval) && has(oldSelf.value().progressingInterval) && ",
+            "oldSelf.value().interval == self.interval && oldSelf.value().progressingInterval == self.progressingInterval)"
+        ),
+        "progressingInterval is longer than interval: a release on its way is looked at more often, not less",
+    )
+    .about("progressingInterval"),
+    Rule::new(
+        Kind::DeploymentPipeline,
+        concat!(
+            "oldSelf.hasValue() || !has(self.promotionPaths) || !self.promotionPaths.exists(path, ",
+            "has(path.targetEnvironmentRefs) && ",
+            "path.targetEnvironmentRefs.exists(target, target.name == path.sourceEnvironmentRef.name))"
+        ),
+        SELF_LOOP,
+    )
+    .about("promotionPaths"),
+];
 
 /// What the schema says of a whole object, with its name: the plain name, or the hashed one, which begins as the plain one does. Said on
 /// creation only: later the name stays, and no change of anything else may be refused for it.
-const NAMES: [Rule; 1] = [Rule {
-    kind: Kind::ReleaseBinding,
-    rule: "oldSelf.hasValue() || self.metadata.name == self.spec.owner.componentName + '-' + self.spec.environment || (self.metadata.name.matches('^.+-[a-z2-7]{8}$') && (self.spec.owner.componentName + '-' + self.spec.environment).startsWith(self.metadata.name.substring(0, self.metadata.name.size() - 9)))",
-    message: "metadata.name must be <component>-<environment>: a binding is named after its component and its environment",
-}];
+const NAMES: [Rule; 1] = [Rule::new(
+    Kind::ReleaseBinding,
+    "oldSelf.hasValue() || self.metadata.name == self.spec.owner.componentName + '-' + self.spec.environment || (self.metadata.name.matches('^.+-[a-z2-7]{8}$') && (self.spec.owner.componentName + '-' + self.spec.environment).startsWith(self.metadata.name.substring(0, self.metadata.name.size() - 9)))",
+    "metadata.name must be <component>-<environment>: a binding is named after its component and its environment",
+)];
 
 /// The definition of a kind, as it is installed.
 pub fn definition(kind: Kind) -> CustomResourceDefinition {
@@ -102,6 +149,9 @@ fn validations(rules: &[Rule], kind: Kind, besides: &Value) -> Vec<ValidationRul
         let mut validation = besides.clone();
         validation["rule"] = rule.rule.into();
         validation["message"] = rule.message.into();
+        if let Some(field) = rule.field {
+            validation["fieldPath"] = format!(".{field}").into();
+        }
         validation
     };
     let rules: Vec<Value> = rules.iter().filter(|rule| rule.kind == kind).map(validation).collect();

@@ -30,6 +30,7 @@ pub use release::{Release, ReleaseSpec, ReleaseStatus, Resource, ResourceStatus,
 pub use release_binding::{
     Outcome, ReleaseBinding, ReleaseBindingSpec, ReleaseBindingStatus, State, WorkloadOverrides,
 };
+pub(crate) use schema::readable_duration;
 pub use status::{Anchor, ConditionsStatus, Health, ObjectRef, condition};
 
 /// One of our kinds, as admission and the plugin tell them apart.

@@ -33,7 +33,7 @@ use crate::world::World;
 pub use bypass::{Bypass, Verdict, Verdicts, bypass, bypass_deletion};
 pub use deletion::{Deletion, is_unrecorded_deletion, validate_deletion};
 pub use node::Node;
-pub use object::{MAX_DEPTH, MAX_SIZE};
+pub use object::{MAX_DEPTH, MAX_SIZE, is_large_float};
 pub use structure::structure;
 
 /// A write that is about to happen.

@@ -31,10 +31,6 @@ pub struct DeploymentPipelineSpec {
 /// One source and where a release may go from there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = [{
-    "rule": "!has(self.targetEnvironmentRefs) || self.targetEnvironmentRefs.all(target, target.name != self.sourceEnvironmentRef.name)",
-    "message": "leads from an environment to itself: remove that target"
-}]))]
 pub struct PromotionPath {
     /// The environment that a release comes from.
     pub source_environment_ref: EnvironmentRef,

@@ -11,6 +11,15 @@ pub(super) fn name(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "minLength": 1, "maxLength": 63, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$" })
 }
 
+/// Every duration within bounds, as a pattern, and none that `duration()` of CEL could not read: its error would refuse also what was
+/// stored before. 64 characters of it stay far below what 64 bits hold.
+macro_rules! readable_duration {
+    () => {
+        "^(0*[0-9]{1,5}([.][0-9]+)?[hms]|0*[0-9]{1,8}([.][0-9]+)?ms)+$"
+    };
+}
+pub(crate) use readable_duration;
+
 /// A Go duration as OpenChoreo's schema has it (v0.17.0, `release_types.go`): every duration that we take, and a bare `0` not. Within our
 /// bounds.
 pub(super) fn go_duration(_: &mut SchemaGenerator) -> Schema {
@@ -19,7 +28,11 @@ pub(super) fn go_duration(_: &mut SchemaGenerator) -> Schema {
         "maxLength": 64,
         "pattern": "^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$",
         "x-kubernetes-validations": [{
-            "rule": "duration(self) == duration('0s') || (duration(self) >= duration('1s') && duration(self) <= duration('24h'))",
+            "rule": concat!(
+                "self.matches('",
+                readable_duration!(),
+                "') && (duration(self) == duration('0s') || (duration(self) >= duration('1s') && duration(self) <= duration('24h')))"
+            ),
             "message": "is out of bounds: write 0s, or between 1s and 24h"
         }]
     })

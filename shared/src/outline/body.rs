@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{InOrder, Out, no_outline};
 use crate::canonical;
-use crate::validate::MAX_DEPTH;
+use crate::validate::{MAX_DEPTH, is_large_float};
 
 /// Writes what it reads; `level` is that of a list or an object here, 1 being the embedded object itself.
 pub(super) struct Body<'a> {
@@ -57,7 +57,10 @@ impl<'de> Visitor<'de> for Body<'_> {
         Ok(())
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
+    fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
+        if is_large_float(value) {
+            return Err(no_outline("a number in it is too large"));
+        }
         self.out.keep(&Value::from(value));
         Ok(())
     }

@@ -55,6 +55,7 @@ fn what_rules_may_have_more_to_say_of_has_no_outline() {
         ("a reserved label", with(config_map(), "/metadata/labels", label, json!("a"))),
         ("a list", with(config_map(), "", "items", json!([]))),
         ("a number that is too large", with(config_map(), "", "x", json!(u64::MAX))),
+        ("a float that may be such a number", with(config_map(), "", "x", json!(18_446_744_073_709_552_000.0))),
         ("a name that is no text", with(config_map(), "/metadata", "name", json!(5))),
         ("metadata that is none", with(config_map(), "", "metadata", json!(5))),
         ("a text", json!("a")),

@@ -193,7 +193,15 @@ fn check_numbers(node: &Node<'_>, findings: &mut Findings) {
 }
 
 fn is_large(number: &Number) -> bool {
-    number.as_i64().is_none() && number.is_u64()
+    number.as_i64().is_none() && number.as_f64().is_some_and(is_large_float)
+}
+
+/// Whether a float may be an integer that was too large: what the API server cannot hold as one it hands on as a float, and it writes
+/// floats below 1e21 without an exponent (`encoding/json` in Go).
+pub fn is_large_float(number: f64) -> bool {
+    const TOO_LARGE: f64 = 9_223_372_036_854_775_808.0;
+    const WITH_AN_EXPONENT: f64 = 1e21;
+    (TOO_LARGE..WITH_AN_EXPONENT).contains(&number.abs())
 }
 
 fn has_large_number(value: &Value) -> bool {

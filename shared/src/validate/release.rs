@@ -112,7 +112,9 @@ fn check_intervals(spec: &Node<'_>, findings: &mut Findings) {
         let message = format!(
             "{progressing} is longer than interval {interval}: a release on its way is looked at more often, not less"
         );
-        findings.violate(Violation::fault(node.path, "IntervalOrder", message).with_value(progressing.to_string()));
+        // Both make the fault: with another interval it is another one, for the schema, too.
+        let value = format!("{progressing} {interval}");
+        findings.violate(Violation::fault(node.path, "IntervalOrder", message).with_value(value));
     }
 }
 

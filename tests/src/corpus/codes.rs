@@ -9,7 +9,7 @@ pub struct Code {
     pub meaning: &'static str,
     /// Where a test shows it that neither the corpus nor a case with a world can: a file in the repository.
     pub shown_in: Option<&'static str>,
-    /// What of it the controller judges anew, before it writes anything.
+    /// What the controller does about it, besides rendering nothing where the fault is a pin's own.
     pub controller: Option<&'static str>,
 }
 
@@ -30,7 +30,7 @@ const fn rendered(code: &'static str, meaning: &'static str) -> Code {
     Code { code, meaning, shown_in: Some("shared/src/render/tests.rs"), controller: Some("applies nothing") }
 }
 
-/// A binding that does not stand is rendered no more; what was rendered stays.
+/// A binding whose release does not stand is rendered no more; what was rendered stays. (Which faults of a binding itself do that is seen.)
 const STANDING: &str = "renders nothing";
 /// A Release goes out without the object.
 const FENCE: &str = "leaves the object out";
@@ -39,19 +39,19 @@ const FENCE: &str = "leaves the object out";
 pub const CODES: &[Code] = &[
     code("AnnotationsTooLarge", "the annotations leave no room for the history"),
     also("BindingExists", "the component has a binding in this environment", "keeps the binding's Release"),
-    also("BindingName", "a binding is not named after its component and environment", STANDING),
+    code("BindingName", "a binding is not named after its component and environment"),
     code("BypassReason", "going past a rule is asked for without a reason"),
     also("ClusterKind", "a cluster-wide or RBAC kind that the environment does not allow", FENCE),
     code("ComponentNotFound", "there is no such Component"),
-    also("ConfigEnum", "a value is none of those that the release allows", STANDING),
-    also("ConfigFormat", "a value does not have the form that the release wants", STANDING),
-    also("ConfigLength", "a value is too long or too short for the release", STANDING),
-    also("ConfigRange", "a number is out of the release's bounds", STANDING),
-    also("ConfigRequired", "a value is missing that the release requires", STANDING),
-    also("ConfigSecret", "a value is a secret by the release's schema", STANDING),
-    also("ConfigTooLarge", "a binding's values do not fit into its records", STANDING),
-    also("ConfigType", "a value has another type than the release wants", STANDING),
-    also("ConfigUnknown", "the release has no such value", STANDING),
+    code("ConfigEnum", "a value is none of those that the release allows"),
+    code("ConfigFormat", "a value does not have the form that the release wants"),
+    code("ConfigLength", "a value is too long or too short for the release"),
+    code("ConfigRange", "a number is out of the release's bounds"),
+    code("ConfigRequired", "a value is missing that the release requires"),
+    code("ConfigSecret", "a value is a secret by the release's schema"),
+    code("ConfigTooLarge", "a binding's values do not fit into its records"),
+    code("ConfigType", "a value has another type than the release wants"),
+    code("ConfigUnknown", "the release has no such value"),
     code("ContentName", "a name looks like that of other content"),
     code("ControlCharacter", "a reason or link has a line break or another control character"),
     code("DataPlaneInUse", "an Environment lives in the DataPlane that is deleted"),
@@ -72,20 +72,20 @@ pub const CODES: &[Code] = &[
     code("InvalidForm", "a text does not have the form that the schema wants"),
     code("InvalidLength", "a text or a list is too long or too short for the schema"),
     code("InvalidMetadata", "a label, key, finalizer, kind or name that Kubernetes does not take"),
-    also("InvalidName", "a name is no DNS label of at most 63 characters", STANDING),
+    code("InvalidName", "a name is no DNS label of at most 63 characters"),
     code("InvalidResourceId", "a resource's id cannot be a label value"),
     code("InvalidRevision", "expected-revision is no number"),
     code("InvalidSchema", "the schema of a release's values is no schema"),
-    also("InvalidType", "a field has another type", STANDING),
+    code("InvalidType", "a field has another type"),
     code("KnownContent", "a release of the same content has another version"),
     code("ListObject", "a resource is a List"),
     rendered("MissingValue", "a template refers to a value that is not there"),
-    also("NoPipeline", "a project without a pipeline goes to an environment of an enforcing one", "–"),
+    code("NoPipeline", "a project without a pipeline goes to an environment of an enforcing one"),
     code("NotASpeaker", "an account names somebody else and may not speak for others"),
     code("NotAnObject", "a resource is no Kubernetes object"),
     code("NotPromoted", "a release has not run healthily where the pipeline wants it first"),
     code("NumberOutOfRange", "an integer does not fit 64 bits with a sign"),
-    also("OtherOwner", "a reference leads to another component's or project's object", STANDING),
+    code("OtherOwner", "a reference leads to another component's or project's object"),
     also("OutsideNamespace", "an object goes into a namespace that the environment does not have", FENCE),
     code("OwnKind", "a resource is of one of our own kinds"),
     code("OwnedRelease", "somebody else than the controller changes what a binding renders"),
@@ -99,8 +99,8 @@ pub const CODES: &[Code] = &[
     code("ReasonPattern", "a reason does not have the form that the environment wants"),
     code("ReasonRequired", "the environment wants a reason for every change"),
     code("ReleaseInUse", "a binding needs the ComponentRelease that is deleted"),
-    also("ReleaseNotFound", "there is no such ComponentRelease", STANDING),
-    also("Required", "a field is missing", STANDING),
+    code("ReleaseNotFound", "there is no such ComponentRelease"),
+    code("Required", "a field is missing"),
     code("ReservedLabel", "a resource sets a label that is the controller's"),
     code("RevisionConflict", "somebody else was first"),
     also("SecretInline", "a Secret is released with its content", STANDING),
@@ -114,7 +114,7 @@ pub const CODES: &[Code] = &[
     code("UnknownField", "a field that does not exist"),
     code("UnknownPlane", "targetPlane is no plane"),
     code("UnknownPolicyValue", "a policy annotation says what nobody knows"),
-    also("UnknownState", "a binding's state is neither Active nor Undeploy", STANDING),
+    code("UnknownState", "a binding's state is neither Active nor Undeploy"),
     code("UnknownValue", "a word that is none of those that the schema has"),
     shown("Unreadable", "the webhook cannot read what it is asked", "tests/tests/cluster/admit_release.rs"),
     also("UnsupportedTemplate", "a template holds an expression that is no reference", STANDING),

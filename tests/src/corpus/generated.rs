@@ -250,19 +250,25 @@ fn updates(kind: Kind, object: &Value) -> Vec<Case> {
     cases
 }
 
-/// The object under a name that no other stored object has. A binding is named after its component.
+/// The object under a name that no other stored object has. So that no two stored objects mean anything to each other, a pin
+/// and what is cut have a component of their own.
 pub(super) fn numbered(kind: Kind, object: &Value, number: usize) -> Value {
     let mut object = object.clone();
-    if kind == Kind::ReleaseBinding {
-        object["metadata"]["name"] = format!("web-{number}-dev").into();
-        // What is no owner any more stays so.
-        if let Some(name) = object.pointer_mut("/spec/owner/componentName").filter(|name| *name == "web") {
-            *name = format!("web-{number}").into();
-        }
-    } else {
-        object["metadata"]["name"] = format!("stored-{number}").into();
+    object["metadata"]["name"] = match kind {
+        Kind::ReleaseBinding => format!("web-{number}-dev").into(),
+        _ => format!("stored-{number}").into(),
+    };
+    if kind != Kind::Release {
+        of_its_own(&mut object, number);
     }
     object
+}
+
+/// Gives it a component of its own, which no stored Release has. What is no owner any more stays so.
+pub(super) fn of_its_own(object: &mut Value, number: usize) {
+    if let Some(name) = object.pointer_mut("/spec/owner/componentName").filter(|name| *name == "web") {
+        *name = format!("web-{number}").into();
+    }
 }
 
 /// Texts put together at random, where a name, a label value and a duration are wanted.

@@ -5,7 +5,7 @@ use release_shared::kinds::Kind;
 use release_shared::names;
 use serde_json::{Value, json};
 
-use super::generated::numbered;
+use super::generated::{numbered, of_its_own};
 use super::{Case, base};
 
 /// A case that was written for a code.
@@ -407,6 +407,43 @@ const CREATED: &[Row] = &[
     ),
 ];
 
+/// What the API server says by itself, too.
+const OF_THE_API_SERVER: &[Row] = &[
+    (
+        "UnknownField",
+        Kind::Project,
+        |o| o["metadata"]["lables"] = json!({}),
+        |o| {
+            o["metadata"]["labels"] = json!({});
+        },
+    ),
+    (
+        "InvalidMetadata",
+        Kind::Release,
+        |o| o["metadata"]["labels"]["team"] = "a b".into(),
+        |o| o["metadata"]["labels"]["team"] = "a.b".into(),
+    ),
+    (
+        "InvalidForm",
+        Kind::Component,
+        |o| *here(o, "/spec/componentType/name") = "other/web".into(),
+        |o| *here(o, "/spec/componentType/name") = "job/web".into(),
+    ),
+    ("InvalidLength", Kind::DeploymentPipeline, |o| targets(o, 101), |o| targets(o, 100)),
+    (
+        "UnknownValue",
+        Kind::Environment,
+        |o| *here(o, "/spec/dataPlaneRef/kind") = "Cluster".into(),
+        |o| *here(o, "/spec/dataPlaneRef/kind") = "ClusterDataPlane".into(),
+    ),
+    (
+        "AnnotationsTooLarge",
+        Kind::DataPlane,
+        |o| annotate(o, "example.org/large", &"x".repeat(262_144)),
+        |o| annotate(o, "example.org/large", &"x".repeat(131_072)),
+    ),
+];
+
 /// Changes of a valid object.
 const CHANGED: &[Row] = &[
     (
@@ -458,6 +495,11 @@ fn generate_name(object: &mut Value) {
     remove(object, "/metadata", "name");
 }
 
+fn targets(object: &mut Value, count: usize) {
+    let target = |at: usize| json!({ "kind": "Environment", "name": format!("target-{at}") });
+    *here(object, "/spec/promotionPaths/0/targetEnvironmentRefs") = (0..count).map(target).collect();
+}
+
 fn large(size: usize) -> Value {
     "x".repeat(size).into()
 }
@@ -472,7 +514,7 @@ fn own_kind(object: &mut Value, kind: &str) {
 #[must_use]
 pub fn cases() -> Vec<Written> {
     let mut cases = Vec::new();
-    for (row, (code, kind, refused, accepted)) in CREATED.iter().enumerate() {
+    for (row, (code, kind, refused, accepted)) in CREATED.iter().chain(OF_THE_API_SERVER).enumerate() {
         for (is_refused, change) in [(true, refused), (false, accepted)] {
             let mut new = base::object(*kind);
             change(&mut new);
@@ -480,6 +522,7 @@ pub fn cases() -> Vec<Written> {
         }
         cases.extend(stored_before(code, *kind, row, *refused));
     }
+    cases.extend(other_intervals());
     for (row, (code, kind, refused, accepted)) in CHANGED.iter().enumerate() {
         for (is_refused, change) in [(true, refused), (false, accepted)] {
             let old = numbered(*kind, &base::object(*kind), 5000 + 2 * row + usize::from(is_refused));
@@ -498,17 +541,33 @@ fn written(code: &'static str, is_refused: bool, row: usize, mut case: Case) -> 
     Written { code, is_refused, case }
 }
 
+/// What no version of a schema or of the API server ever let in: another shape, and what it holds against any object's metadata.
+const NEVER_STORED: [&str; 10] = [
+    "AnnotationsTooLarge",
+    "GenerateName",
+    "InvalidForm",
+    "InvalidLength",
+    "InvalidMetadata",
+    "InvalidType",
+    "NotAnObject",
+    "Required",
+    "UnknownField",
+    "UnknownValue",
+];
+
 /// An object that breaks a rule and was there before it: it may be changed elsewhere.
 fn stored_before(code: &'static str, kind: Kind, row: usize, refused: Change) -> Vec<Written> {
     let mut broken = base::object(kind);
     refused(&mut broken);
-    // An object of another shape was never let in by any version of a schema.
-    if ["Required", "InvalidType", "NotAnObject", "GenerateName"].contains(&code) {
+    if NEVER_STORED.contains(&code) {
         return Vec::new();
     }
     // Where the name itself is the fault it stays.
     let own_name = broken.pointer("/metadata/name") != base::object(kind).pointer("/metadata/name");
-    let old = if own_name { broken } else { numbered(kind, &broken, 6000 + row) };
+    let mut old = if own_name { broken } else { numbered(kind, &broken, 6000 + row) };
+    if code == "BindingName" {
+        of_its_own(&mut old, 6000 + row);
+    }
     let mut labelled = old.clone();
     labelled["metadata"]["labels"]["team"] = "green".into();
     let mut changed = old.clone();
@@ -520,6 +579,19 @@ fn stored_before(code: &'static str, kind: Kind, row: usize, refused: Change) ->
             written(code, false, row, case)
         })
         .collect()
+}
+
+/// Intervals that were in the wrong order before: another pair of them is judged anew.
+fn other_intervals() -> Vec<Written> {
+    let mut old = numbered(Kind::Release, &base::object(Kind::Release), 7000);
+    old["spec"]["progressingInterval"] = "6m".into();
+    let case = |is_refused: bool, interval: &str| {
+        let mut new = old.clone();
+        new["spec"]["interval"] = interval.into();
+        let case = Case { name: format!("update to {interval}, "), kind: Kind::Release, old: Some(old.clone()), new };
+        written("IntervalOrder", is_refused, 0, case)
+    };
+    vec![case(true, "4m"), case(false, "6m")]
 }
 
 /// A change that no rule has anything against.

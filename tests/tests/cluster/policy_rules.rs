@@ -189,7 +189,7 @@ fn a_policy_refuses_what_a_schema_cannot_see(namespace: &Namespace<'_>) -> anyho
         (
             "a reserved label",
             |r| object(r)["metadata"]["labels"] = json!({ names::RELEASE_UID_LABEL: "x" }),
-            "the object of resource deployment has a label that is reserved",
+            "spec.resources[0].object.metadata.labels: the object of resource deployment has a label that is reserved",
         ),
         (
             "a list of some kind",
@@ -197,12 +197,12 @@ fn a_policy_refuses_what_a_schema_cannot_see(namespace: &Namespace<'_>) -> anyho
                 object(r)["kind"] = "PodList".into();
                 object(r)["items"] = json!([]);
             },
-            "the object of resource deployment is a list",
+            "spec.resources[0].object.kind: the object of resource deployment is a list",
         ),
         (
             "an object twice",
             |r| r["spec"]["resources"][1]["object"] = object(r).clone(),
-            "Deployment web stands here twice",
+            "spec.resources[1].object: Deployment web stands here twice",
         ),
         (
             "a long reason",
@@ -225,19 +225,30 @@ fn a_policy_refuses_what_a_schema_cannot_see(namespace: &Namespace<'_>) -> anyho
             "metadata.generateName is not supported: a release is known by its name",
         ),
     ];
-    let snapshots: [Row; 1] = [(
-        "a reserved label",
-        |r| template(r)["metadata"]["labels"] = json!({ names::MANAGED_BY_LABEL: "me" }),
-        "has a label that is reserved",
-    )];
+    let snapshots: [Row; 2] = [
+        (
+            "a template with a key that differs",
+            |r| template(r)["metadata"]["${environmentConfigs.size}"] = "x".into(),
+            "spec.componentType.spec.resources[0].template: apiVersion, kind and keys of resource configmap-web must be written out",
+        ),
+        (
+            "a reserved label",
+            |r| template(r)["metadata"]["labels"] = json!({ names::MANAGED_BY_LABEL: "me" }),
+            "spec.componentType.spec.resources[0].template.metadata.labels: the object of resource configmap-web has a label",
+        ),
+    ];
     for (what, object, said) in releases.map(release_row).into_iter().chain(snapshots.map(snapshot_row)) {
         rejected(&admin, what, &object, said);
     }
-    for steps in
-        [&[("dev", &["staging", "staging"][..])][..], &[("dev", &["staging"][..]), ("dev", &["staging"][..])][..]]
-    {
-        rejected(&admin, "a step twice", &pipeline("warn", steps), "spec.promotionPaths has a step twice");
+    let again = "a step from here stands in the pipeline a second time";
+    for (steps, at) in [
+        (&[("dev", &["staging", "staging"][..])][..], 0),
+        (&[("dev", &["staging"][..]), ("dev", &["staging"][..])][..], 1),
+    ] {
+        let said = format!("spec.promotionPaths[{at}]: {again}");
+        rejected(&admin, "a step twice", &pipeline("warn", steps), &said);
     }
+    refuses_a_circle(&admin);
     rejected(
         &admin,
         "enforcement",
@@ -252,6 +263,25 @@ fn a_policy_refuses_what_a_schema_cannot_see(namespace: &Namespace<'_>) -> anyho
         "cannot be changed: a release gets its version when it is cut",
     );
     Ok(())
+}
+
+/// A circle of any length up to twelve paths is found, and a line of as many is none.
+fn refuses_a_circle(admin: &Person<'_>) {
+    let names: Vec<String> = (0..=12).map(|at| format!("stage-{at}")).collect();
+    for length in [2, 7, 12] {
+        let next = |at: usize| [names[(at + 1) % length].as_str()];
+        let targets: Vec<_> = (0..length).map(next).collect();
+        let steps: Vec<_> = targets.iter().zip(&names).map(|(to, from)| (from.as_str(), to.as_slice())).collect();
+        rejected(
+            admin,
+            "a circle",
+            &pipeline("warn", &steps),
+            "spec.promotionPaths: go in a circle (by stage-0, stage-1",
+        );
+    }
+    let targets: Vec<_> = names[1..].iter().map(|name| [name.as_str()]).collect();
+    let steps: Vec<_> = targets.iter().zip(&names).map(|(to, from)| (from.as_str(), to.as_slice())).collect();
+    accepts(admin, &pipeline("warn", &steps));
 }
 
 fn a_policy_of_an_environment_is_a_known_word(namespace: &Namespace<'_>) -> anyhow::Result<()> {
@@ -322,5 +352,10 @@ fn a_large_object_is_judged_within_the_budget(namespace: &Namespace<'_>) -> anyh
     let steps: Vec<(&str, &[&str])> = sources.iter().map(|source| (source.as_str(), targets.as_slice())).collect();
     accepts(&admin, &pipeline("warn", &steps));
     accepts(&admin, &pipeline("warn", &[("dev", &targets[..60])]));
+    // As many paths and steps as are looked at, before and after.
+    let dense: Vec<(&str, &[&str])> = (0..12).map(|at| (targets[at], &targets[at + 1..at + 6])).collect();
+    let made = created(&admin, &pipeline("warn", &dense));
+    let turned = with(&made, |pipeline| pipeline["spec"]["promotionPaths"].as_array_mut().unwrap().reverse());
+    admin.replace(&turned).unwrap();
     Ok(())
 }

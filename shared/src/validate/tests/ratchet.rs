@@ -30,6 +30,24 @@ fn what_an_object_already_was_does_not_lock_it() {
 }
 
 #[test]
+fn intervals_in_the_wrong_order_are_a_fault_of_both() {
+    let with = |interval: &str, resource: &str| {
+        release(|r| {
+            r["spec"]["interval"] = interval.into();
+            r["spec"]["progressingInterval"] = "6m".into();
+            r["spec"]["resources"][0]["id"] = resource.into();
+        })
+    };
+    let old = with("5m", "a");
+    assert_eq!(codes(Kind::Release, "web-dev", &with("5m", "b"), Some(&old)), []);
+    assert_eq!(
+        codes(Kind::Release, "web-dev", &with("4m", "a"), Some(&old)),
+        [("spec.progressingInterval".into(), "IntervalOrder")]
+    );
+    assert_eq!(codes(Kind::Release, "web-dev", &with("6m", "a"), Some(&old)), []);
+}
+
+#[test]
 fn an_old_fault_stays_the_same_when_its_entry_moves() {
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"a": "b"}});
     let with = |at: usize| {

@@ -219,6 +219,13 @@ fn of_objects() -> Vec<Twin> {
                 object(r)["n"] = json!([i64::MAX, i64::MIN, 1e300]);
             },
         ),
+        // The API server hands on u64::MAX like this.
+        twin(
+            "NumberOutOfRange",
+            direct(),
+            |r| object(r)["n"] = json!(18_446_744_073_709_552_000.0),
+            |r| object(r)["n"] = json!(1e21),
+        ),
         twin("NumberOutOfRange", pin("web-2"), |b| values(b, json!({"n": u64::MAX})), |b| values(b, json!({"n": -1}))),
         twin(
             "NumberOutOfRange",

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use anyhow::Context;
-use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryFutureExt, TryStreamExt, stream};
 use http::{Method, Request};
 use kube::core::Status;
 use kube::{Client, Error};
@@ -50,18 +50,30 @@ impl fmt::Display for Refusal {
 /// What is said of a write; nothing where it is accepted.
 pub(super) type Answer = Option<Refusal>;
 
-/// What the API server of a namespace says of each case, in their order. Nothing is persisted but what is to be changed.
+/// What the API server of a namespace says of each case, in their order. Creations come first: then nothing is in the namespace but
+/// what was put there before. Only what is to be changed is persisted.
 pub(super) fn answers(namespace: &Namespace<'_>, cases: &[Case]) -> anyhow::Result<Vec<Answer>> {
-    let stored = cases.iter().filter_map(|case| Some((case.kind, case.old.as_ref()?)));
-    for (kind, old) in stored {
-        namespace.control_plane().store(namespace.name(), kind, old)?;
+    let (changes, creations): (Vec<_>, Vec<_>) = cases.iter().enumerate().partition(|(_, case)| case.old.is_some());
+    let mut answers = vec![None; cases.len()];
+    let mut put = |answered: Vec<(usize, Answer)>| answered.into_iter().for_each(|(at, answer)| answers[at] = answer);
+    put(side_by_side(namespace, &creations)?);
+    for (_, case) in &changes {
+        let old = case.old.as_ref().context("a change has a predecessor")?;
+        namespace.control_plane().store(namespace.name(), case.kind, old)?;
     }
+    put(side_by_side(namespace, &changes)?);
+    Ok(answers)
+}
+
+fn side_by_side(namespace: &Namespace<'_>, cases: &[(usize, &Case)]) -> anyhow::Result<Vec<(usize, Answer)>> {
     let client = namespace.client();
-    let name = namespace.name();
     block_on(async {
         // Boxed: the compiler cannot tell that such a future may go to another thread while it borrows the case.
-        let asked: Vec<_> = cases.iter().map(|case| ask(&client, name, case).boxed()).collect();
-        stream::iter(asked).buffered(AT_ONCE).try_collect().await
+        let asked: Vec<_> = cases
+            .iter()
+            .map(|(at, case)| ask(&client, namespace.name(), case).map_ok(|answer| (*at, answer)).boxed())
+            .collect();
+        stream::iter(asked).buffer_unordered(AT_ONCE).try_collect().await
     })
 }
 
@@ -81,7 +93,7 @@ async fn ask(client: &Client, namespace: &str, case: &Case) -> anyhow::Result<An
 async fn send(client: &Client, method: Method, path: &str, object: &Value) -> anyhow::Result<Answer> {
     let uri = format!("{path}?dryRun=All&fieldValidation=Strict&fieldManager={MANAGER}");
     let request = Request::builder().method(method).uri(uri).header("Content-Type", "application/json");
-    match client.request::<Value>(request.body(object.to_string().into_bytes())?).await {
+    match client.request_text(request.body(object.to_string().into_bytes())?).await {
         Ok(_) => Ok(None),
         Err(Error::Api(status)) => Ok(Some(refusal(&status))),
         Err(error) => Err(error.into()),
@@ -99,6 +111,15 @@ pub(super) fn refusal(status: &Status) -> Refusal {
         (None, 413 | 500) => By::Store,
         (None, _) => By::Schema,
     };
-    let causes = causes.iter().map(|cause| (cause.field.clone(), cause.reason.clone())).collect();
+    let causes = match by {
+        By::Policy(_) => vec![(place(&status.message).to_owned(), String::new())],
+        _ => causes.iter().map(|cause| (cause.field.clone(), cause.reason.clone())).collect(),
+    };
     Refusal { by, code: status.code, causes, message: status.message.clone() }
+}
+
+/// A policy has no causes: the message that it gives begins with the place.
+fn place(message: &str) -> &str {
+    let said = message.split_once(" denied request: ").map_or(message, |(_, said)| said);
+    said.split(' ').next().unwrap_or_default().trim_end_matches(':')
 }

@@ -3,55 +3,56 @@
 use std::collections::BTreeSet;
 
 use release_shared::violation::Violation;
-use release_tests::corpus::Case;
+use release_tests::corpus::{Case, codes_of};
 
 use super::answer::{Answer, By, Refusal};
-
-/// What the API server refuses and the rules do not, for a reason: words of its message, and the reason.
-const EXCEPTIONS: [(&str, &str); 0] = [];
+use super::report::{Between, Difference};
 
 /// The cause by which the API server says that it did not look at the rest.
 const NOT_CHECKED: &str = "<nil>";
+
+/// The cause by which the webhook says that there are more faults than it tells.
+const MORE: (&str, &str) = ("", "MoreFaults");
 
 /// The place of an owner without its position: so the API server writes it.
 const OWNER: &str = "metadata.ownerReferences.";
 
 /// Each version must say the same, though causes may come in another order and made-up names differ.
-pub(super) fn versions(case: &Case, now: &Answer, then: &Answer) -> Option<String> {
+pub(super) fn versions(case: &Case, now: &Answer, then: &Answer) -> Option<Difference> {
     let verdict = |answer: &Answer| {
         answer.as_ref().map(|Refusal { by, code, causes, .. }| {
             (by.clone(), *code, causes.iter().cloned().collect::<BTreeSet<_>>())
         })
     };
-    (verdict(now) != verdict(then))
-        .then(|| format!("{}: the newest version says {}, the oldest {}", case.name, shown(now), shown(then)))
+    (verdict(now) != verdict(then)).then(|| {
+        let text = format!("{}: the newest version says {}, the oldest {}", case.name, shown(now), shown(then));
+        Difference::new(Between::Versions, who(now), text)
+    })
 }
 
 /// What the rules accept the API server must accept, and where it refuses a place they must name it too.
-pub(super) fn with_rules(case: &Case, violations: &[Violation], answer: &Answer) -> Option<String> {
+pub(super) fn with_rules(case: &Case, violations: &[Violation], answer: &Answer) -> Option<Difference> {
     let refusal = answer.as_ref()?;
-    if EXCEPTIONS.iter().any(|(words, _)| refusal.message.contains(words)) {
-        return None;
-    }
     if violations.is_empty() {
-        return Some(format!("{}: the rules accept it, and the API server does not: {refusal}", case.name));
+        let text = format!("{}: the rules accept it, and the API server does not: {refusal}", case.name);
+        return Some(Difference::new(Between::ApiServer, format!("accepted, and not by {}", who(answer)), text));
     }
     let unnamed: Vec<_> =
-        refusal.causes.iter().map(|(field, _)| field).filter(|field| !is_named(field, refusal, violations)).collect();
+        refusal.causes.iter().map(|(field, _)| field).filter(|field| !is_named(field, violations)).collect();
     (!unnamed.is_empty()).then(|| {
         let named: Vec<_> =
             violations.iter().map(|violation| format!("{} ({})", violation.path, violation.code)).collect();
-        format!("{}: the API server refuses {unnamed:?}, and the rules {}\n    {refusal}", case.name, named.join(", "))
+        let text = format!(
+            "{}: the API server refuses {unnamed:?}, and the rules {}\n    {refusal}",
+            case.name,
+            named.join(", ")
+        );
+        Difference::new(Between::ApiServer, format!("{} by {}", codes(violations), who(answer)), text)
     })
 }
 
 /// Whether a rule names the place, or one within it: where a whole is missing or too long, rules name what they miss in it.
-fn is_named(field: &str, refusal: &Refusal, violations: &[Violation]) -> bool {
-    // A policy has no causes: it names the place in its message, of a list as a whole.
-    if field.is_empty() {
-        let list = |violation: &Violation| violation.path.as_str().split('[').next().unwrap_or_default().to_owned();
-        return violations.iter().map(list).any(|list| refusal.message.contains(&list));
-    }
+fn is_named(field: &str, violations: &[Violation]) -> bool {
     let is_within =
         |path: &str| path.strip_prefix(field).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
     let is_owner = |path: &str| field.starts_with(OWNER) && path.starts_with("metadata.ownerReferences[");
@@ -69,13 +70,15 @@ fn is_named(field: &str, refusal: &Refusal, violations: &[Violation]) -> bool {
 pub(super) fn with_webhook(
     case: &Case,
     violations: &[Violation],
-    without_structure: &[Violation],
+    without_structure: impl FnOnce() -> Vec<Violation>,
     answer: &Answer,
-) -> Option<String> {
+) -> Option<Difference> {
     let Some(refusal) = answer else {
-        let said: Vec<_> = violations.iter().map(|violation| violation.code).collect();
-        return (!said.is_empty())
-            .then(|| format!("{}: the rules say {said:?}, and with the webhook it is accepted", case.name));
+        let said = codes(violations);
+        return (!said.is_empty()).then(|| {
+            let text = format!("{}: the rules say {said}, and with the webhook it is accepted", case.name);
+            Difference::new(Between::Webhook, said, text)
+        });
     };
     match refusal.by {
         By::Decoder => None,
@@ -87,14 +90,38 @@ pub(super) fn with_webhook(
             let mut expected: BTreeSet<_> =
                 violations.iter().map(|violation| (violation.path.as_str(), violation.code)).collect();
             expected.remove(&("metadata.annotations", "AnnotationsTooLarge"));
-            (said != expected).then(|| format!("{}: the webhook says {said:?}, the rules {expected:?}", case.name))
+            // Of very many faults it tells the first.
+            let is_told =
+                if said.remove(&MORE) { said.is_subset(&expected) && !said.is_empty() } else { said == expected };
+            (!is_told).then(|| {
+                let text = format!("{}: the webhook says {said:?}, the rules {expected:?}", case.name);
+                let differing: BTreeSet<_> = said.symmetric_difference(&expected).map(|(_, code)| *code).collect();
+                Difference::new(Between::Webhook, format!("{differing:?}"), text)
+            })
         }
-        _ => (!without_structure.is_empty()).then(|| {
-            format!("{}: the rules refuse it, and the webhook let it pass to the API server: {refusal}", case.name)
-        }),
+        _ => {
+            let refused = without_structure();
+            (!refused.is_empty()).then(|| {
+                let text = format!(
+                    "{}: the rules refuse it, and the webhook let it pass to the API server: {refusal}",
+                    case.name
+                );
+                Difference::new(Between::Webhook, codes(&refused), text)
+            })
+        }
     }
 }
 
 fn shown(answer: &Answer) -> String {
     answer.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string)
+}
+
+/// Who refuses.
+fn who(answer: &Answer) -> String {
+    answer.as_ref().map_or_else(|| "nobody".to_owned(), |refusal| format!("{:?}", refusal.by))
+}
+
+/// The codes among violations, each once.
+fn codes(violations: &[Violation]) -> String {
+    codes_of(violations).into_iter().collect::<Vec<_>>().join(" ")
 }

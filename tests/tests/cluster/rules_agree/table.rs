@@ -7,6 +7,8 @@ use anyhow::{Context, ensure};
 use release_tests::corpus::codes::{CODES, Code, OF_MANIFESTS};
 use release_tests::programs;
 
+use super::answer::{Answer, By};
+
 const PATH: &str = "docs/rules.md";
 
 const HEAD: &str = "\
@@ -72,9 +74,25 @@ pub(super) struct Seen {
     pub(super) webhook: Option<String>,
     pub(super) lint: bool,
     pub(super) before: bool,
+    /// Whether the controller renders no pin that has this fault.
+    pub(super) renders_nothing: bool,
 }
 
 impl Seen {
+    /// Counts what the API server says of an object that has this one fault.
+    pub(super) fn count(&mut self, name: &str, answer: &Answer) {
+        let by = answer.as_ref().map(|refusal| &refusal.by);
+        let in_schema = matches!(by, Some(By::Schema | By::Decoder | By::Store));
+        let in_policy = matches!(by, Some(By::Policy(_)));
+        for (share, is_refused) in [(&mut self.schema, in_schema), (&mut self.policy, in_policy)] {
+            let names = if is_refused { &mut share.refused } else { &mut share.accepted };
+            names.push(name.to_owned());
+        }
+        if let Some(By::Policy(name)) = by {
+            self.policies.insert(name.clone());
+        }
+    }
+
     fn policy(&self) -> String {
         let names = self.policies.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         match self.policy.shown() {
@@ -91,6 +109,12 @@ impl Seen {
             (false, true) => "before",
             (false, false) => "–",
         }
+    }
+
+    fn controller(&self, code: &Code) -> String {
+        let does: Vec<_> =
+            self.renders_nothing.then_some("renders nothing").into_iter().chain(code.controller).collect();
+        if does.is_empty() { "–".to_owned() } else { does.join(", ") }
     }
 
     fn cells(&self, code: &Code) -> anyhow::Result<[String; 8]> {
@@ -110,7 +134,7 @@ impl Seen {
             self.policy(),
             webhook,
             self.plugin().to_owned(),
-            code.controller.unwrap_or("–").to_owned(),
+            self.controller(code),
         ])
     }
 }

@@ -18,7 +18,7 @@ use super::super::person::{Person, Told};
 use super::answer::{Answer, By, refusal};
 
 /// Until the webhook's caches hold what was just written.
-const LIMIT: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// A write, always in a dry run and as by the plugin.
 #[derive(Clone)]
@@ -192,7 +192,9 @@ fn missing() -> Vec<Case> {
 
 fn references() -> Vec<Case> {
     let pin = |release: &str| Call::Create(binding("api", "dev", release));
-    let known = Call::Create(component_release("web", "web-new", "7.0"));
+    let known = Call::Create(with(&component_release("web", "web-1", "7.0"), |release| {
+        release["metadata"]["name"] = "web-new".into();
+    }));
     let cut = |version: &str| {
         Call::Create(with(&component_release("web", "web-new", version), |release| {
             release["spec"]["workload"]["container"]["image"] = "another".into();
@@ -329,10 +331,32 @@ impl Call {
         }
     }
 
+    /// The object as it would be; as it is where it is deleted.
+    pub(super) fn object(&self) -> Value {
+        match self {
+            Self::Create(object) | Self::Delete(object) => object.clone(),
+            Self::Change(object, patch) => merged(object, patch),
+        }
+    }
+
     /// What an API server says.
     pub(super) fn answer(&self, admin: &Person<'_>) -> Answer {
         self.send(admin).err().map(|status| refusal(&status))
     }
+}
+
+/// RFC 7396.
+fn merged(object: &Value, patch: &Value) -> Value {
+    let Value::Object(changes) = patch else { return patch.clone() };
+    let mut entries = object.as_object().cloned().unwrap_or_default();
+    for (key, change) in changes {
+        let merged = merged(entries.get(key).unwrap_or(&Value::Null), change);
+        match merged.is_null() {
+            true => drop(entries.remove(key)),
+            false => drop(entries.insert(key.clone(), merged)),
+        }
+    }
+    Value::Object(entries)
 }
 
 /// What the webhook says of a case, in a word for the table: it must say it, and let pass what comes close.
