@@ -63,6 +63,13 @@ bench: ## Measure, side by side with kubectl in the same run
 bench-review: ## Measure a review in CPU time, beside kube's typed parse of the same bytes
 	$(CARGO) bench --locked -p release-webhook --bench review -- --noplot
 
+.PHONY: bench-webhook
+bench-webhook: ## Measure the webhook under load, beside one on controller-runtime and one that only allows
+	$(CARGO) build --locked --release -p release-webhook
+	$(CARGO) build --locked --release -p release-load
+	$(CARGO) build --locked -p release-tests --bins
+	RELEASE_BIN_DIR=$(CURDIR)/target/release target/debug/release-bench webhook $(if $(QUICK),--quick) $(if $(JSON),--json $(JSON))
+
 .PHONY: generate
 generate: ## Write the generated files anew: deploy/crds
 	$(CARGO) run --locked --quiet -p release-shared --example crds -- deploy/crds
