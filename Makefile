@@ -10,7 +10,7 @@ TESTBED := target/debug/release-testbed
 
 .PHONY: help
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: programs ## Tell the main job end to end, in a control plane of its own
@@ -62,6 +62,13 @@ bench: ## Measure, side by side with kubectl in the same run
 .PHONY: bench-review
 bench-review: ## Measure a review in CPU time, beside kube's typed parse of the same bytes
 	$(CARGO) bench --locked -p release-webhook --bench review -- --noplot
+
+.PHONY: bench-webhook
+bench-webhook: ## Measure the webhook under load, beside one on controller-runtime and one that only allows
+	$(CARGO) build --locked --release -p release-webhook
+	$(CARGO) build --locked --release -p release-load
+	$(CARGO) build --locked -p release-tests --bins
+	RELEASE_BIN_DIR=$(CURDIR)/target/release target/debug/release-bench webhook $(if $(QUICK),--quick) $(if $(JSON),--json $(JSON))
 
 .PHONY: generate
 generate: ## Write the generated files anew: deploy/crds

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use release_shared::types::GoDuration;
 
-use crate::run;
+use crate::{load, run};
 
 /// Measures the programs beside what people would use instead, and prints one table.
 ///
@@ -16,8 +16,12 @@ use crate::run;
 #[derive(Debug, Parser)]
 #[command(name = "release-bench")]
 pub(crate) struct Args {
+    /// Measure only this, and all of it
+    #[command(subcommand)]
+    pub(crate) subject: Option<Subject>,
+
     /// Write the table as JSON, too
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     pub(crate) json: Option<PathBuf>,
 
     /// Measure one part only
@@ -27,6 +31,21 @@ pub(crate) struct Args {
     /// How long the controller is watched while nothing happens
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
     pub(crate) rest: Duration,
+}
+
+/// What is measured on demand.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub(crate) enum Subject {
+    /// The webhook under load, beside one on controller-runtime and one that only allows
+    Webhook {
+        /// A twentieth of the calls, to see that it works: such figures say little
+        #[arg(long)]
+        quick: bool,
+
+        /// Measure only what has this in its name, such as "start", "10 KB × 8" or "create"
+        #[arg(long, value_name = "TEXT", id = "part")]
+        only: Option<String>,
+    },
 }
 
 /// What can be measured by itself: each has a control plane of its own.
@@ -52,7 +71,11 @@ impl Part {
 impl Args {
     /// Measures; says why when that fails.
     pub(crate) fn run(self) -> ExitCode {
-        match run::run(&self) {
+        let done = match &self.subject {
+            Some(Subject::Webhook { quick, only }) => load::run(*quick, only.as_deref(), self.json.as_deref()),
+            None => run::run(&self),
+        };
+        match done {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 let causes: String = error.chain().skip(1).map(|cause| format!("\n  because: {cause}")).collect();
@@ -80,5 +103,10 @@ mod tests {
         let part = args(&["--only", "controller", "--rest", "90s"]).unwrap();
         assert_eq!((part.only, part.rest), (Some(Part::Controller), Duration::from_secs(90)));
         assert!(args(&["--rest", "soon"]).is_err());
+        let webhook = args(&["webhook", "--quick", "--json", "x"]).unwrap();
+        assert_eq!(
+            (webhook.subject, webhook.json),
+            (Some(Subject::Webhook { quick: true, only: None }), Some("x".into()))
+        );
     }
 }

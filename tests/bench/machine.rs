@@ -5,7 +5,7 @@ use std::fs;
 use std::thread;
 
 use anyhow::Context;
-use release_tests::{Cli, ControlPlane};
+use release_tests::{Cli, ControlPlane, programs};
 use serde_json::{Value, json};
 
 /// The machine and the versions on it.
@@ -14,7 +14,8 @@ pub(crate) struct Machine {
     processor: String,
     kernel: String,
     load: String,
-    plugin: String,
+    /// Nothing where the plugin was not built.
+    plugin: Option<String>,
     kubectl: String,
     server: String,
 }
@@ -29,13 +30,14 @@ impl Machine {
             serde_json::from_str(outcome.stdout()).with_context(|| format!("reading the version of {program}"))
         };
         let version = |of: &Value| of["gitVersion"].as_str().unwrap_or("unknown").to_owned();
-        let (plugin, kubectl) = (versions("kubectl-release")?, versions("kubectl")?);
+        let plugin = programs::find("kubectl-release").is_ok().then(|| versions("kubectl-release")).transpose()?;
+        let kubectl = versions("kubectl")?;
         Ok(Self {
             cores: thread::available_parallelism().context("counting the cores")?.get(),
             processor: processor.map_or("unknown", |(_, name)| name).to_owned(),
             kernel: read("/proc/sys/kernel/osrelease")?.trim().to_owned(),
             load: read("/proc/loadavg")?.split(' ').next().unwrap_or_default().to_owned(),
-            plugin: version(&plugin["clientVersion"]),
+            plugin: plugin.map(|plugin| version(&plugin["clientVersion"])),
             kubectl: version(&kubectl["clientVersion"]),
             server: version(&kubectl["serverVersion"]),
         })
@@ -54,7 +56,9 @@ impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { cores, processor, kernel, load, plugin, kubectl, server } = self;
         writeln!(f, "machine          {cores} cores, {processor}, Linux {kernel}, load {load} at the start")?;
-        writeln!(f, "kubectl-release  {plugin}")?;
+        if let Some(plugin) = plugin {
+            writeln!(f, "kubectl-release  {plugin}")?;
+        }
         writeln!(f, "kubectl          {kubectl}")?;
         writeln!(f, "kube-apiserver   {server}")
     }

@@ -13,6 +13,17 @@ fn object(kind: Kind, name: &str, spec: Value) -> Value {
     json!({ "apiVersion": names::API_VERSION, "kind": kind.as_str(), "metadata": { "name": name }, "spec": spec })
 }
 
+/// Everything that a Release of a component refers to, in the order in which it is created.
+pub(crate) fn surroundings(component_name: &str, environment: &str) -> [(Kind, Value); 4] {
+    let path = json!({ "sourceEnvironmentRef": { "name": environment }, "targetEnvironmentRefs": [] });
+    [
+        (Kind::Environment, object(Kind::Environment, environment, json!({}))),
+        (Kind::DeploymentPipeline, object(Kind::DeploymentPipeline, "main", json!({ "promotionPaths": [path] }))),
+        (Kind::Project, object(Kind::Project, "shop", json!({ "deploymentPipelineRef": { "name": "main" } }))),
+        (Kind::Component, component(component_name)),
+    ]
+}
+
 pub(crate) fn component(name: &str) -> Value {
     let kind = json!({ "name": format!("proxy/{name}") });
     object(Kind::Component, name, json!({ "owner": { "projectName": "shop" }, "componentType": kind }))
@@ -67,12 +78,16 @@ pub(crate) fn release(name: &str, component: &str, environment: &str, bytes: usi
         });
         object(Kind::Release, name, spec)
     };
-    let size = |resources: &[Value]| with(resources).to_string().len();
+    let size = |object: &Value| object.to_string().len();
     let mut resources = vec![filler(0)];
-    while size(&resources) + size(&[tier(0)]) < bytes {
-        resources.push(tier(resources.len()));
+    let mut taken = size(&with(&resources));
+    let room = bytes.saturating_sub(size(&with(&[tier(0)])));
+    while taken < room {
+        let tier = tier(resources.len());
+        taken += ",".len() + size(&tier);
+        resources.push(tier);
     }
-    resources[0] = filler(bytes.saturating_sub(size(&resources)));
+    resources[0] = filler(bytes.saturating_sub(taken));
     with(&resources)
 }
 
@@ -144,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_release_has_the_size_asked_for() {
-        for bytes in [4_000, 10_000, 100_000] {
+        for bytes in [4_000, 10_000, 100_000, 1_000_000] {
             assert_eq!(release("x", "web", "dev", bytes).to_string().len(), bytes);
         }
     }

@@ -170,6 +170,20 @@ impl ControlPlane {
         self.group.spawn(name, command)
     }
 
+    /// Starts a server that ends with this instance at the latest. Its input is empty, and its output goes to `NAME.log` in
+    /// [`Self::folder`].
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn serve(&self, name: &str, command: &Command) -> anyhow::Result<Recorded> {
+        self.group.serve(name, command)
+    }
+
+    /// Ends such a server and waits for that. Fine when it is gone.
+    pub fn end(&self, server: &Recorded) {
+        self.group.stop_server(server);
+    }
+
     /// Stops the API server, as if it had gone away: the other servers keep running without it. Fine when it is stopped.
     ///
     /// For a control plane of the test's own: whoever shares one cannot do without it, not even to delete a namespace.

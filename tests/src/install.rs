@@ -58,7 +58,9 @@ impl<'a> Installation<'a> {
 
     fn with(control_plane: &'a ControlPlane, is_whole: bool) -> anyhow::Result<Self> {
         programs::find(WEBHOOK)?;
-        programs::find(CONTROLLER)?;
+        if is_whole {
+            programs::find(CONTROLLER)?;
+        }
         apply::run(control_plane)?;
         let webhook = Local::new(control_plane, WEBHOOK)?;
         let controller = Local::new(control_plane, CONTROLLER)?;

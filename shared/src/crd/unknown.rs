@@ -15,23 +15,24 @@ static SPECS: LazyLock<Vec<(Kind, Value)>> =
 /// The first field in an object's spec that its schema does not know, and that is not stored already: a newer schema may know it.
 pub fn unknown_field(kind: Kind, new: &Value, old: Option<&Value>) -> Option<FieldPath> {
     let (_, schema) = SPECS.iter().find(|(of, _)| *of == kind)?;
-    find(schema, new.get("spec")?, old.and_then(|old| old.get("spec")), &FieldPath::root("spec"))
+    find(schema, new.get("spec")?, old.and_then(|old| old.get("spec")), &|| FieldPath::root("spec"))
 }
 
-fn find(schema: &Value, value: &Value, old: Option<&Value>, path: &FieldPath) -> Option<FieldPath> {
+/// The path is put together only where it is told: an object has thousands of fields, and mostly none is unknown.
+fn find(schema: &Value, value: &Value, old: Option<&Value>, path: &dyn Fn() -> FieldPath) -> Option<FieldPath> {
     match value {
         Value::Object(fields) => fields.iter().find_map(|(name, value)| {
-            let (path, old) = (path.field(name), old.and_then(|old| old.get(name)));
+            let old = old.and_then(|old| old.get(name));
             match known(schema, name) {
-                Known::As(schema) => find(schema, value, old, &path),
+                Known::As(schema) => find(schema, value, old, &|| path().field(name)),
                 Known::Anything => None,
-                Known::Not => old.is_none().then_some(path),
+                Known::Not => old.is_none().then(|| path().field(name)),
             }
         }),
         Value::Array(items) => {
             let schema = schema.get("items")?;
             let old = |at: usize| old.and_then(|old| old.get(at));
-            items.iter().enumerate().find_map(|(at, item)| find(schema, item, old(at), &path.index(at)))
+            items.iter().enumerate().find_map(|(at, item)| find(schema, item, old(at), &|| path().index(at)))
         }
         _ => None,
     }

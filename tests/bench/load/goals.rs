@@ -1,0 +1,141 @@
+//! What was to be reached.
+
+use serde::Serialize;
+
+use super::direct::{self, Case, Load, RATES, SIZE};
+use super::figures::{Figures, bytes, seconds};
+use super::grid;
+use super::reviews::{HOOKS, Operation};
+use super::servers::Who;
+use super::start::Start;
+use super::through::{self, Way, added};
+
+/// One of them.
+#[derive(Debug, Serialize)]
+pub(crate) struct Goal {
+    what: String,
+    ours: f64,
+    /// Who ours is compared with, and what they take; nothing where the goal is a figure.
+    beside: Option<(&'static str, f64)>,
+    /// The most that ours may be: a part of theirs, or a figure.
+    most: f64,
+    met: bool,
+    #[serde(skip)]
+    show: fn(f64) -> String,
+}
+
+impl Goal {
+    /// At most this.
+    fn most(what: &str, ours: f64, most: f64, show: fn(f64) -> String) -> Self {
+        Self { what: what.to_owned(), ours, beside: None, most, met: ours <= most, show }
+    }
+
+    /// At most this part of what somebody else takes.
+    fn part(what: String, ours: f64, (who, theirs): (&'static str, f64), most: f64) -> Self {
+        Self { what, ours, beside: Some((who, theirs)), most, met: ours <= most * theirs, show: seconds }
+    }
+
+    fn cells(&self) -> [String; 7] {
+        let or_dash = |cell: Option<String>| cell.unwrap_or_else(|| "-".to_owned());
+        [
+            self.what.clone(),
+            if self.met { "met" } else { "MISSED" }.to_owned(),
+            (self.show)(self.ours),
+            or_dash(self.beside.map(|(_, theirs)| (self.show)(theirs))),
+            or_dash(self.beside.map(|(who, _)| who.to_owned())),
+            or_dash(self.beside.map(|(_, theirs)| format!("{:.3}×", self.ours / theirs))),
+            if self.beside.is_some() {
+                format!("≤ {}×", self.most)
+            } else {
+                format!("≤ {}", (self.show)(self.most))
+            },
+        ]
+    }
+}
+
+/// All of them, with what was measured.
+pub(crate) fn all(starts: &[Start], direct: &[direct::Line], through: &[through::Line]) -> Vec<Goal> {
+    let mut goals: Vec<Goal> = [cpu(direct), latency(direct), write(through)].into_iter().flatten().collect();
+    goals.extend(starts.iter().filter(|start| start.who == Who::Ours).flat_map(own));
+    // What was not measured has no verdict.
+    goals.retain(|goal| !goal.ours.is_nan());
+    goals
+}
+
+fn figures<'a>(lines: &'a [direct::Line], load: Load, size: usize, who: Who, hook: &str) -> Option<&'a Figures> {
+    let case = Case { load, operation: Operation::Create, size };
+    let line = lines.iter().find(|line| line.case == case && line.who == who && line.hook == hook);
+    line.map(|line| &line.figures)
+}
+
+/// CPU time for each call, beside the peer's.
+fn cpu(lines: &[direct::Line]) -> Vec<Goal> {
+    let mut goals = Vec::new();
+    for (size, name, most) in [(SIZE, "10 KB", 0.1), (1_000_000, "1 MB", 0.05)] {
+        for hook in HOOKS {
+            let cpu = |who: Who| {
+                figures(lines, Load::Closed { connections: 8 }, size, who, hook).map_or(f64::NAN, |figures| figures.cpu)
+            };
+            let what = format!("CPU per call, {name}, /{hook}");
+            goals.push(Goal::part(what, cpu(Who::Ours), ("peer", cpu(Who::Peer)), most));
+        }
+    }
+    goals
+}
+
+/// The slowest of a hundred, beside the floor's.
+fn latency(lines: &[direct::Line]) -> Vec<Goal> {
+    let mut goals = Vec::new();
+    for rate in RATES {
+        for hook in HOOKS {
+            let p99 = |who: Who, hook: &str| {
+                figures(lines, Load::Open { rate }, SIZE, who, hook).map_or(f64::NAN, |figures| figures.p99)
+            };
+            let floor = p99(Who::Floor, "validate");
+            goals.push(Goal::part(
+                format!("p99 at {rate} calls/s, /{hook}"),
+                p99(Who::Ours, hook),
+                ("floor", floor),
+                1.3,
+            ));
+        }
+    }
+    goals
+}
+
+/// What both hooks add to a create.
+fn write(lines: &[through::Line]) -> Vec<Goal> {
+    let ours = added(lines, Way::Ours);
+    let what = || "added to a create of 10 KB, both hooks".to_owned();
+    vec![
+        Goal::part(what(), ours, ("floor", added(lines, Way::Floor)), 1.2),
+        Goal::part(what(), ours, ("both policies in CEL", added(lines, Way::Mutating)), 1.0),
+    ]
+}
+
+fn own(start: &Start) -> [Goal; 3] {
+    [
+        Goal::most("memory, idle", start.idle, 15e6, bytes),
+        Goal::most("memory, peak under 1 MB × 8", start.peak, 64e6, bytes),
+        Goal::most("start to first answer", start.first_answer, 0.1, seconds),
+    ]
+}
+
+pub(crate) fn text(goals: &[Goal]) -> String {
+    let headings = ["GOAL", "VERDICT", "OURS", "BESIDE", "WHOSE", "RATIO", "TO REACH"];
+    grid::text(headings, 1, goals.iter().map(Goal::cells))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_goal_without_figures_is_missed() {
+        assert!(Goal::most("x", 14.9e6, 15e6, bytes).met);
+        assert!(Goal::part("x".to_owned(), 1.0, ("peer", 10.0), 0.1).met);
+        assert!(!Goal::part("x".to_owned(), 1.1, ("peer", 10.0), 0.1).met);
+        assert!(!Goal::part("x".to_owned(), 1.0, ("peer", f64::NAN), 0.1).met);
+        assert!(!Goal::most("x", f64::NAN, 15e6, bytes).met);
+    }
+}

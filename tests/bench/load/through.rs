@@ -1,0 +1,137 @@
+//! What a webhook or a policy adds to a write through the API server: one client, one create after the other.
+
+use anyhow::Context;
+use release_load::creates::{Job, NAME, Report};
+use release_shared::kinds::Kind;
+use serde::Serialize;
+
+use super::figures::{quantile, seconds};
+use super::grid;
+use super::place::Place;
+use super::policies;
+use super::reviews::release;
+use super::routes::{self, Namespaces};
+use super::scale::Scale;
+use super::servers::Running;
+use crate::objects::collection;
+use crate::run::say;
+
+/// Of the object, in bytes.
+const SIZE: usize = 10_000;
+
+/// Creates that do not count.
+const WARM_UP: usize = 20;
+
+/// The way of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Way {
+    /// Nobody is asked.
+    Bare,
+    Ours,
+    Peer,
+    Floor,
+    /// Validating policies.
+    Validating,
+    /// Validating and mutating policies.
+    Mutating,
+}
+
+const WAYS: [Way; 6] = [Way::Bare, Way::Ours, Way::Peer, Way::Floor, Way::Validating, Way::Mutating];
+
+/// In seconds.
+#[derive(Debug, Serialize)]
+pub(crate) struct Line {
+    pub(crate) way: Way,
+    pub(crate) p50: f64,
+    p99: f64,
+    calls: usize,
+    failed: usize,
+    sample: Option<String>,
+}
+
+impl Way {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bare => "no webhook, no policy",
+            Self::Ours => "ours, both hooks",
+            Self::Peer => "peer, both hooks",
+            Self::Floor => "floor, both hooks",
+            Self::Validating => "validating policies in CEL",
+            Self::Mutating => "validating and mutating policies in CEL",
+        }
+    }
+
+    fn namespace<'a>(self, namespaces: &'a Namespaces<'_>) -> &'a str {
+        let namespace = match self {
+            Self::Bare => &namespaces.bare,
+            Self::Ours => &namespaces.ours,
+            Self::Peer => &namespaces.peer,
+            Self::Floor => &namespaces.floor,
+            Self::Validating => &namespaces.validating,
+            Self::Mutating => &namespaces.mutating,
+        };
+        namespace.name()
+    }
+}
+
+/// Lays the ways, and creates Releases on each in turn.
+pub(crate) fn measure(
+    place: &Place<'_>,
+    namespaces: &Namespaces<'_>,
+    running: &[Running],
+    scale: &Scale,
+) -> anyhow::Result<Vec<Line>> {
+    if !scale.has("create") {
+        return Ok(Vec::new());
+    }
+    say("measuring what they add to a create")?;
+    routes::lay(&place.control_plane.client(), namespaces, running)?;
+    policies::install(place.control_plane, namespaces)?;
+    let job = Job {
+        target: place.api_server()?,
+        paths: WAYS.map(|way| collection(way.namespace(namespaces), Kind::Release)).into(),
+        object: place.file("object.json", release(NAME, SIZE).to_string())?,
+        rounds: scale.creates,
+        warm_up: WARM_UP,
+    };
+    let reports: Vec<Report> = place.load("creates", &job).context("creating Releases")?;
+    Ok(WAYS.into_iter().zip(reports).map(|(way, report)| line(way, report)).collect())
+}
+
+fn line(way: Way, report: Report) -> Line {
+    let Report { mut latencies, failed, sample } = report;
+    latencies.sort_unstable();
+    let (p50, p99) = (quantile(&latencies, 0.5), quantile(&latencies, 0.99));
+    Line { way, p50, p99, calls: latencies.len() + failed, failed, sample }
+}
+
+/// What a way adds to the median create, in seconds.
+pub(crate) fn added(lines: &[Line], way: Way) -> f64 {
+    let p50 = |way: Way| lines.iter().find(|line| line.way == way).map_or(f64::NAN, |line| line.p50);
+    p50(way) - p50(Way::Bare)
+}
+
+pub(crate) fn text(lines: &[Line]) -> String {
+    let bare = lines.iter().find(|line| line.way == Way::Bare);
+    let (p50, p99) = bare.map_or((f64::NAN, f64::NAN), |bare| (bare.p50, bare.p99));
+    let cells = lines.iter().map(|line| {
+        let (more, more_99) = (line.p50 - p50, line.p99 - p99);
+        [
+            line.way.name().to_owned(),
+            seconds(line.p50),
+            seconds(more),
+            format!("{:.2}×", line.p50 / p50),
+            seconds(line.p99),
+            seconds(more_99),
+            format!("{:.2}×", line.p99 / p99),
+            line.calls.to_string(),
+            line.failed.to_string(),
+        ]
+    });
+    let headings = ["CREATE OF 10 KB BY THE API", "P50", "ADDED", "RATIO", "P99", "ADDED", "RATIO", "CALLS", "FAILED"];
+    let table = grid::text(headings, 1, cells);
+    let samples =
+        lines.iter().filter_map(|line| Some(format!("failed: {}: {}\n", line.way.name(), line.sample.as_ref()?)));
+    format!("{table}{}", samples.collect::<String>())
+}
