@@ -53,6 +53,13 @@ unit: ## Run the tests that need no cluster
 cluster: programs ## Run the tests against a real control plane
 	$(CARGO) test --locked -p release-tests --test cluster
 
+# How long each of them runs, in seconds.
+FUZZ_SECONDS ?= 60
+
+.PHONY: fuzz-smoke
+fuzz-smoke: ## Fuzz every entrance, a minute each (FUZZ_SECONDS=60, FUZZ_TARGETS="review history")
+	tests/fuzz/smoke $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
 .PHONY: bench
 bench: ## Measure, side by side with kubectl in the same run
 	$(CARGO) build --locked --release -p kubectl-release -p release-webhook -p release-controller

@@ -15,6 +15,10 @@ use self::context::Context;
 use self::evaluate::Evaluation;
 use crate::violation::{FieldPath, Violation};
 
+/// How much references may bring into the objects of a release, in bytes of JSON: what they are rendered to can be no larger. A value of
+/// a kilobyte that is referred to ten thousand times is a small text as well.
+pub const MOST_BYTES: usize = crate::validate::MAX_SIZE;
+
 /// What is rendered, and for where.
 #[derive(Debug, Clone, Copy)]
 pub struct Input<'a> {
@@ -47,22 +51,36 @@ pub struct RenderedResource {
 /// # Errors
 /// Every place that cannot be rendered, with its path in the ComponentRelease, the template's id and the column:
 /// `UnsupportedTemplate` for what is no reference, `MissingValue` for a reference that leads nowhere, `TemplateValue` for
-/// a list, an object or null inside a longer string.
+/// a list, an object or null inside a longer string, `TooLarge` where references bring in more than [`MOST_BYTES`].
 pub fn render(input: &Input<'_>) -> Result<Vec<RenderedResource>, Vec<Violation>> {
     let path = FieldPath::root("spec").field("componentType").field("spec").field("resources");
     let Some(resources) = input.release.pointer("/componentType/spec/resources").and_then(Value::as_array) else {
         return Err(vec![Violation::fault(path, "Required", "the release has no resources; cut it again")]);
     };
     let context = Context::new(input);
+    let too_large = || {
+        let message = format!(
+            "the values of its templates come to more than {MOST_BYTES} bytes of JSON, and no Release can hold that: refer to \
+             large values less often, or make them smaller"
+        );
+        Err(vec![Violation::fault(path.clone(), "TooLarge", message)])
+    };
     let mut violations = Vec::new();
     let mut rendered = Vec::with_capacity(resources.len());
     for (index, resource) in resources.iter().enumerate() {
+        if context.is_full() {
+            return too_large();
+        }
         match render_resource(&context, resource, &path.index(index)) {
             Ok(resource) => rendered.push(resource),
             Err(found) => violations.extend(found),
         }
     }
-    if violations.is_empty() { Ok(rendered) } else { Err(violations) }
+    match (context.is_full(), violations.is_empty()) {
+        (true, _) => too_large(),
+        (false, true) => Ok(rendered),
+        (false, false) => Err(violations),
+    }
 }
 
 fn render_resource(context: &Context, resource: &Value, path: &FieldPath) -> Result<RenderedResource, Vec<Violation>> {

@@ -17,7 +17,7 @@ use regex_lite::{Regex, RegexBuilder};
 use serde_json::{Value, json};
 
 pub use self::check::check;
-pub use self::default::apply_defaults;
+pub use self::default::{apply_defaults, defaulted};
 pub use self::nearest::nearest;
 pub use self::sound::soundness;
 

@@ -3,11 +3,15 @@
 mod codes;
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::kinds::Kind;
 use crate::names;
 
 pub use codes::CODES;
+
+/// The longest path, in bytes. The longest of a field that Kubernetes knows has about 250.
+const MAX_PATH: usize = 1024;
 
 /// Where in an object a fault is, written as the Kubernetes API server writes field paths:
 /// `spec.resources[1].id`, `metadata.annotations[openchoreo.dev/version]`, `spec.resources[0].object.metadata.name`.
@@ -30,8 +34,8 @@ impl FieldPath {
     pub fn field(&self, name: &str) -> Self {
         let plain = !name.is_empty() && name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_' || c == b'-');
         match (plain, self.0.is_empty()) {
-            (true, true) => Self(name.to_owned()),
-            (true, false) => Self([&self.0, ".", name].concat()),
+            (true, true) => Self::empty().then(&[name]),
+            (true, false) => self.then(&[".", name]),
             (false, _) => self.key(name),
         }
     }
@@ -39,13 +43,26 @@ impl FieldPath {
     /// This path followed by an entry of a list, counted from 0.
     #[must_use]
     pub fn index(&self, index: usize) -> Self {
-        Self(format!("{}[{index}]", self.0))
+        self.then(&["[", &index.to_string(), "]"])
     }
 
     /// This path followed by an entry of a map.
     #[must_use]
     pub fn key(&self, key: &str) -> Self {
-        Self([&self.0, "[", key, "]"].concat())
+        self.then(&["[", key, "]"])
+    }
+
+    /// A longer path is cut in the middle of a name that nobody reads to its end, and a number keeps it apart from others that are cut
+    /// there: in an object of a megabyte there is room for a path of half a megabyte and a hundred thousand fields behind it.
+    fn then(&self, step: &[&str]) -> Self {
+        let whole = [&[self.0.as_str()], step].concat().concat();
+        if whole.len() <= MAX_PATH {
+            return Self(whole);
+        }
+        let mut hasher = DefaultHasher::new();
+        whole.hash(&mut hasher);
+        let shown = &whole[..whole.floor_char_boundary(MAX_PATH - 20)];
+        Self(format!("{shown}…{:016x}", hasher.finish()))
     }
 
     /// The path as text.
@@ -284,6 +301,15 @@ mod tests {
             path.field("annotations").field("a.b/c").as_str(),
             "spec.resources[1].object.metadata.annotations[a.b/c]"
         );
+    }
+
+    #[test]
+    fn a_path_is_no_longer_than_somebody_reads() {
+        let long = FieldPath::root("spec").field(&"é/".repeat(1_000));
+        assert!(long.as_str().len() <= MAX_PATH && long.as_str().starts_with("spec[é/é/"), "{long}");
+        let below: Vec<_> = (0..3).map(|at| long.index(at).field("a")).collect();
+        assert!(below.iter().all(|path| path.as_str().len() <= MAX_PATH));
+        assert!(below[0] != below[1] && below[0] == long.index(0).field("a"), "{below:?}");
     }
 
     #[test]

@@ -55,7 +55,8 @@ impl RecordKeys {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn set(&self, signer: Signer) {
+    /// Signs with this from now on.
+    pub(crate) fn set(&self, signer: Signer) {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         if current.as_ref().is_none_or(|known| known.id() != signer.id()) {
             tracing::info!(key = signer.id(), "records are signed with this key");

@@ -5,6 +5,7 @@ mod body;
 mod cache;
 mod confirm;
 mod events;
+pub mod fuzzing;
 mod health;
 mod judge;
 mod keys;

@@ -1,9 +1,11 @@
 //! A history as text, cut into its elements: a write looks at a few of their keys only, and copies the rest as it stands.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
 
-use serde::Deserialize;
-use serde_json::Deserializer;
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::Record;
@@ -73,10 +75,72 @@ impl<'a> RawElement<'a> {
         self.is_record.then(|| serde_json::from_str(self.text).ok())?
     }
 
+    /// Whether some key stands twice in it, at any depth: readers differ in which one they take, and [`Record`] takes none.
+    pub(super) fn repeats_a_key(&self) -> bool {
+        serde_json::from_str::<Distinct>(self.text).is_err()
+    }
+
     /// Whether it says the same as another element, however it is written.
     pub(super) fn says_the_same_as(&self, other: &RawElement<'_>) -> bool {
         let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
         self.text == other.text || value(self.text).is_some_and(|one| Some(one) == value(other.text))
+    }
+}
+
+/// A value in which no key stands twice.
+struct Distinct;
+
+impl<'de> Deserialize<'de> for Distinct {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        reader.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Distinct {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value in which no key stands twice")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
+        while items.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self, A::Error> {
+        let mut keys = HashSet::new();
+        while let Some(key) = entries.next_key::<Cow<'de, str>>()? {
+            entries.next_value::<Self>()?;
+            if !keys.insert(key) {
+                return Err(A::Error::custom("a key stands twice"));
+            }
+        }
+        Ok(self)
     }
 }
 
@@ -89,7 +153,7 @@ impl<'a> RawHistory<'a> {
             return Some(Self { text: annotation, elements });
         }
         loop {
-            let mut stream = Deserializer::from_str(rest).into_iter::<Glance<'a>>();
+            let mut stream = serde_json::Deserializer::from_str(rest).into_iter::<Glance<'a>>();
             let keys = stream.next()?.ok()?;
             let (text, after) = rest.split_at_checked(stream.byte_offset())?;
             elements.push(element(text, keys)?);

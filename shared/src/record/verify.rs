@@ -95,7 +95,9 @@ fn of_record(element: &RawElement<'_>, whose: Whose<'_>, others: &[Whose<'_>]) -
     let Some(record) = value else { return Vec::new() };
     let mut findings = Vec::new();
     let hash = element.hash().unwrap_or_default();
-    if hash_of(whose, record.clone()) != hash {
+    if element.repeats_a_key() {
+        findings.push(Finding::Edited(revision));
+    } else if hash_of(whose, record.clone()) != hash {
         let source = others.iter().find(|other| **other != whose && hash_of(**other, record.clone()) == hash);
         findings
             .push(source.map_or(Finding::Edited(revision), |source| Finding::OfAnother(revision, source.to_string())));

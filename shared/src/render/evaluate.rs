@@ -46,7 +46,10 @@ impl<'a> Evaluation<'a> {
     fn text(&mut self, text: &str, path: &FieldPath) -> Value {
         let Some(parts) = self.parts(text, path) else { return Value::Null };
         match parts.as_slice() {
-            [Part::Reference(reference)] => self.lookup(reference, path).cloned().unwrap_or_default(),
+            [Part::Reference(reference)] => {
+                let found = self.lookup(reference, path).filter(|value| self.context.has_room(value));
+                found.cloned().unwrap_or_default()
+            }
             parts => Value::String(self.joined(parts, path)),
         }
     }
@@ -70,7 +73,9 @@ impl<'a> Evaluation<'a> {
     /// A value inside a longer string: a string as it is, a number or a boolean as in JSON.
     fn as_text(&mut self, reference: &Reference, path: &FieldPath) -> String {
         let name = match self.lookup(reference, path) {
-            Some(Value::String(text)) => return text.clone(),
+            Some(value @ Value::String(text)) => {
+                return if self.context.has_room(value) { text.clone() } else { String::new() };
+            }
             Some(value @ (Value::Number(_) | Value::Bool(_))) => {
                 return String::from_utf8_lossy(&canonical::to_vec(value)).into_owned();
             }

@@ -130,3 +130,19 @@ fn templates_are_checked_before_there_are_values() {
     assert_eq!(found(schema), expected);
     assert_eq!(found(None).iter().filter(|found| found.starts_with("UnknownConfigKey")).count(), 3);
 }
+
+#[test]
+fn references_do_not_make_a_small_text_a_large_object() {
+    let value = "x".repeat(10_000);
+    for (template, fits) in [("${environmentConfigs.host}", 124), ("a${environmentConfigs.host}", 125)] {
+        for count in [fits, 200] {
+            let found = rendered(&json!(vec![template; count]), &json!({"host": value}));
+            match found {
+                Ok(_) => assert_eq!(count, fits),
+                Err(told) => {
+                    assert!(count > fits && told.len() == 1 && told[0].starts_with("TooLarge "), "{told:?}");
+                }
+            }
+        }
+    }
+}

@@ -60,7 +60,11 @@ fn check_default(schema: &Value, default: &Value, path: &FieldPath) -> Option<Vi
         let message = "is the default of a secret (`format: password`), and would be stored in plain text with the release: remove it";
         return Some(Violation::fault(path, "ConfigSecret", message));
     }
-    let fault = super::check(schema, &super::apply_defaults(schema, default), &path).into_iter().next()?;
+    let Some(filled) = super::defaulted(schema, default) else {
+        let message = "is larger than what fits into the cluster's store once the defaults inside it are filled in: make them smaller";
+        return Some(Violation::fault(path, "InvalidSchema", message));
+    };
+    let fault = super::check(schema, &filled, &path).into_iter().next()?;
     let message = format!("does not fit its own schema: {}", fault.message);
     Some(Violation::fault(fault.path, "InvalidSchema", message))
 }

@@ -182,10 +182,12 @@ fn check_numbers(node: &Node<'_>, findings: &mut Findings) {
                 findings.violate(Violation::fault(path, "NumberOutOfRange", message));
             }
             Some(Value::Array(items)) => {
-                places.extend(items.iter().enumerate().map(|(at, item)| (path.index(at), Some(item))));
+                let large = items.iter().enumerate().filter(|(_, item)| has_large_number(item));
+                places.extend(large.map(|(at, item)| (path.index(at), Some(item))));
             }
             Some(Value::Object(entries)) => {
-                places.extend(entries.iter().map(|(key, entry)| (path.field(key), Some(entry))));
+                let large = entries.iter().filter(|(_, entry)| has_large_number(entry));
+                places.extend(large.map(|(key, entry)| (path.field(key), Some(entry))));
             }
             _ => {}
         }

@@ -151,7 +151,10 @@ fn check_values(root: &Node<'_>, schema: Option<&Value>, findings: &mut Findings
     let values = values.unwrap_or_default();
     match schema {
         Some(schema) => {
-            let values = schema::apply_defaults(schema, &Value::Object(values));
+            let Some(values) = schema::defaulted(schema, &Value::Object(values)) else {
+                let message = "are larger than what fits into the cluster's store once the release's defaults are filled in: give fewer";
+                return findings.violate(Violation::fault(node.path, "ConfigTooLarge", message));
+            };
             findings.violations.extend(schema::check(schema, &values, &node.path));
         }
         None => refuse_all(&node, &values, findings),

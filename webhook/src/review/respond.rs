@@ -271,7 +271,15 @@ fn stamp_operations(sent: &Value, stamp: &Stamp) -> Vec<PatchOperation> {
         }
         let all: Map<_, _> =
             stamp.annotations.iter().map(|(key, value)| ((*key).to_owned(), value.clone().into())).collect();
-        return vec![add(&["metadata", "annotations"], Value::Object(all))];
+        let all = Value::Object(all);
+        let has_metadata = sent.get("metadata").is_some_and(Value::is_object);
+        // What the API server sends has metadata; an object without any is given some, so that the patch applies.
+        let whole = if has_metadata {
+            add(&["metadata", "annotations"], all)
+        } else {
+            add(&["metadata"], json!({ "annotations": all }))
+        };
+        return vec![whole];
     }
     let there = |key: &str| there.and_then(|annotations| annotations.get(key));
     let mut operations = Vec::new();

@@ -89,6 +89,21 @@ fn a_second_call_changes_nothing() {
 }
 
 #[test]
+fn the_patch_applies_to_an_object_without_metadata() {
+    for metadata in [None, Some(Value::Null), Some(json!("web-dev")), Some(json!({ "annotations": [] }))] {
+        let mut object = release();
+        object.as_object_mut().unwrap().remove("metadata");
+        object.as_object_mut().unwrap().extend(metadata.map(|metadata| ("metadata".to_owned(), metadata)));
+        let reply = ask(Mode::Mutate, &request(&object, None));
+        assert_eq!(reply["response"]["allowed"], true, "{reply}");
+        let object = patched(&object, &reply);
+        assert_eq!(object["metadata"]["annotations"]["release.openchoreo.dev/changed-by"], "jane");
+        let again = ask(Mode::Mutate, &request(&object, None));
+        assert!(again["response"]["patch"].is_null(), "{again}");
+    }
+}
+
+#[test]
 fn a_denial_has_all_causes() {
     let mut object = release();
     object["spec"]["owner"] = json!({});

@@ -567,3 +567,38 @@ fn an_unreadable_history_begins_anew_and_says_so() {
     let anew = history(&stamped_with(&new, &stamp));
     assert_eq!(check_chain(Kind::ReleaseBinding, "acme", "web-dev", &anew), [Finding::Begins(5)]);
 }
+
+#[test]
+fn what_is_stamped_over_a_history_that_others_wrote_into_is_verified() {
+    let mut object = write(&pin("web-0"), None);
+    for revision in 1..6 {
+        let next = edited(&object, |o| o["spec"]["releaseName"] = format!("web-{revision}").into());
+        object = write(&next, Some(&object));
+    }
+    let tricks: [fn(&mut Vec<Value>); 6] = [
+        |records| records.swap(0, 2),
+        |records| records[0] = json!({"dropped": {"from": 9, "to": 4}, "hash": "h"}),
+        |records| records.insert(2, records[1].clone()),
+        |records| records[1]["revision"] = json!(40),
+        |records| records.reverse(),
+        |records| records.last_mut().unwrap()["revision"] = json!(u64::MAX),
+    ];
+    for (at, trick) in tricks.into_iter().enumerate() {
+        let mut records: Vec<Value> = serde_json::from_str(annotation(&object, names::HISTORY).unwrap()).unwrap();
+        trick(&mut records);
+        let mut old = object.clone();
+        old["metadata"]["annotations"][names::HISTORY] = json!(records).to_string().into();
+        let next = edited(&old, |o| o["spec"]["releaseName"] = "web-9".into());
+        for records in [3, 30] {
+            let request =
+                |new| StampRequest { bounds: Bounds { records, ..Bounds::default() }, ..request(new, Some(&old)) };
+            let new = stamped_with(&next, &stamp(&request(&next)).unwrap());
+            assert!(verify(&request(&new)).is_ok(), "trick {at} with {records} records: {:?}", verify(&request(&new)));
+            let forged = edited(&new, |o| {
+                let text = annotation(o, names::HISTORY).unwrap().replacen("web-1", "web-7", 1);
+                o["metadata"]["annotations"][names::HISTORY] = text.into();
+            });
+            assert!(forged == new || verify(&request(&forged)).is_err(), "trick {at} with {records} records");
+        }
+    }
+}

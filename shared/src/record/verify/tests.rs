@@ -365,3 +365,21 @@ fn findings_have_codes_of_their_own_and_one_sentence() {
         all.iter().map(|finding| format!("{} {}: {finding}", finding.weight().as_str(), finding.code())).collect();
     insta::assert_snapshot!(lines.join("\n"));
 }
+
+#[test]
+fn a_key_that_stands_twice_is_an_edit_whichever_of_the_two_was_signed() {
+    let signer = signer();
+    let evidence = Evidence { keys: Some(signer.public()), ..Evidence::default() };
+    let object = binding("web-dev", 3, 3, Bounds::default());
+    let written = annotation(&object, names::HISTORY).unwrap().to_owned();
+    for (signed, twice) in [
+        (r#""by":"jane""#, r#""by":"joan","by":"jane""#),
+        (r#""by":"jane""#, r#""b\u0079":"joan","by":"jane""#),
+        (r#""reason":"reason 1""#, r#""reason":"another","reason":"reason 1""#),
+    ] {
+        let mut object = object.clone();
+        assert!(found(&object, &evidence).is_empty());
+        object["metadata"]["annotations"][names::HISTORY] = written.replacen(signed, twice, 1).into();
+        assert_eq!(found(&object, &evidence), ["RecordEdited 1"], "{twice}");
+    }
+}

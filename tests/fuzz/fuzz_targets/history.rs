@@ -1,0 +1,4 @@
+//! `release_fuzz::history` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| release_fuzz::history(data));
