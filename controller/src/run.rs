@@ -22,11 +22,13 @@ const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/v", env!("CARGO_PKG_V
 const DRAIN: Duration = Duration::from_secs(20);
 /// How much longer than a Lease nobody may look after ours before the kubelet should start us anew. (client-go's figure.)
 const STUCK: Duration = Duration::from_secs(20);
+/// Threads that run tasks: it waits most of the time.
+const THREADS: usize = 2;
 
 /// Runs until it is told to stop; the exit code is 0 then, and 1 where it could not start or go on, as without the lease.
 pub(crate) fn main(args: Args) -> ExitCode {
     let log = args.log.clone();
-    program::run(&log, run(args))
+    program::run(&log, THREADS, run(args))
 }
 
 async fn run(args: Args) -> anyhow::Result<()> {

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use release_shared::record::Signer;
 use release_shared::validate::Verdicts;
 use release_shared::world::World;
-use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::confirm::{confirm, is_ending};
 use crate::load::Load;
@@ -45,17 +44,13 @@ pub(crate) async fn answer(app: &App, mode: Mode, body: &[u8], patience: Option<
     }
 }
 
-/// Does what only computes. For a large body that takes its turn, and does not keep other calls from this thread.
+/// Does what only computes. For a large body that takes its turn, of which there are fewer than threads: others never wait for it.
 async fn think<T>(load: &Load, size: usize, work: impl FnOnce() -> T) -> T {
     if !Load::is_large(size) {
         return work();
     }
     let _turn = load.turn().await;
-    match Handle::current().runtime_flavor() {
-        // There is no other thread that could go on meanwhile.
-        RuntimeFlavor::CurrentThread => work(),
-        _ => tokio::task::block_in_place(work),
-    }
+    work()
 }
 
 /// What one judgement is about.

@@ -30,12 +30,18 @@ const LAST_EVENTS: Duration = Duration::from_secs(2);
 /// Runs until it is told to stop; the exit code is 0 then, and 1 where it could not start or go on.
 pub(crate) fn main(args: Args) -> ExitCode {
     let log = args.log.clone();
-    program::run(&log, run(args))
+    // One thread more than may judge large bodies.
+    program::run(&log, judges() + 1, run(args))
 }
 
 /// How Events name this replica: its pod's name is that of its host.
 pub(crate) fn instance() -> String {
     hostname::get().map_or_else(|_| names::WEBHOOK.to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// How many large bodies are judged at once: one for each processor.
+fn judges() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 async fn run(args: Args) -> anyhow::Result<()> {
@@ -57,7 +63,6 @@ async fn run(args: Args) -> anyhow::Result<()> {
     serve::apart(health_listener, health(&shutdown, &certificates, &readiness, &metrics))?;
 
     let (events, telling) = Events::start(client.clone(), instance());
-    let judges = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let app = App {
         client,
         cache,
@@ -65,7 +70,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         readiness,
         speakers: args.on_behalf_of,
         events,
-        load: Load::new(args.limits.bytes_in_flight, judges),
+        load: Load::new(args.limits.bytes_in_flight, judges()),
         metrics: metrics.clone(),
         body_timeout: args.limits.body_timeout,
     };

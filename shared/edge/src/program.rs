@@ -7,14 +7,11 @@ use anyhow::Context;
 use release_shared::types::GoDuration;
 use tracing_subscriber::EnvFilter;
 
-/// Threads that run tasks. A program that waits most of the time needs few, and each costs memory of its own.
-const WORKERS: usize = 2;
-
-/// Runs `work` to its end; the exit code is 0 then, and 1 where it could not start or go on. `log` is what is logged, as `level` or
-/// `target=level`, comma-separated.
-pub fn run(log: &str, work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
+/// Runs `work` to its end on so many `threads`, each of which costs memory of its own; the exit code is 0 then, and 1 where it could not
+/// start or go on. `log` is what is logged, as `level` or `target=level`, comma-separated.
+pub fn run(log: &str, threads: usize, work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
     log_to_stderr(log);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     let ended = runtime.context("failed to start the runtime").and_then(|runtime| {
         let ended = runtime.block_on(work);
         // What is still under way ends with the process; a name that is being looked up would hold it for long.

@@ -269,15 +269,16 @@ fn cure(graph: &Graph, world: &World, owner: &Owner, sources: &[String], release
         |name: &str| world.binding(owner, name).is_some_and(|(_, binding)| binding.release.as_deref() == Some(release));
     let (mut ways, mut seen) = (VecDeque::from_iter(sources.iter().map(String::as_str)), HashSet::new());
     while let Some(environment) = ways.pop_front() {
+        let is_next = sources.iter().any(|source| source == environment);
         if pinned(environment) {
-            return String::new();
+            let standing = || format!("; on its way, {}", standing(world, owner, environment, release));
+            return if is_next { String::new() } else { standing() };
         }
         if !seen.insert(environment) {
             continue;
         }
         if !matches!(eligibility(graph, world, owner, environment, release), Eligibility::NotYet(_)) {
             let component = &owner.component_name;
-            let is_next = sources.iter().any(|source| source == environment);
             let first = if is_next { "promote it there" } else { "begin" };
             return format!(
                 "; {first} with `kubectl release promote {component} --to {environment} --release {release}`"

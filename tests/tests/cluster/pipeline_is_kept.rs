@@ -35,8 +35,8 @@ fn in_mode_warn_a_release_goes_anywhere_with_a_warning(namespace: &Namespace<'_>
     assert_eq!(
         create(&binding("web", "production", "web-1")).stderr(),
         "Warning: spec.releaseName: pipeline main only warns, and would refuse this once it enforces: web-1 cannot go to production yet: \
-         pipeline main wants it to have run healthily in staging first (nothing is pinned in staging); promote it \
-         there with `kubectl release promote web --to staging`\n"
+         pipeline main wants it to have run healthily in staging first (nothing is pinned in staging); on its \
+         way, it is pinned in dev, and no controller has reported its health\n"
     );
     Ok(())
 }
@@ -53,8 +53,8 @@ fn in_mode_enforce_a_release_goes_where_it_has_run_before(namespace: &Namespace<
         told.stderr(),
         "Error from server (Forbidden): error when creating \"STDIN\": admission webhook \
          \"mutate.release.openchoreo.dev\" denied the request: spec.releaseName: web-1 cannot go to production yet: \
-         pipeline main wants it to have run healthily in staging first (nothing is pinned in staging); promote it \
-         there with `kubectl release promote web --to staging`\n"
+         pipeline main wants it to have run healthily in staging first (nothing is pinned in staging); on its \
+         way, it is pinned in dev, and no controller has reported its health\n"
     );
     let told = shop.jane.create(&binding("web", "staging", "web-1"));
     let status = refused(&told, 403, &NOT_PROMOTED);
