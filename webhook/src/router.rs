@@ -147,7 +147,10 @@ async fn within<T>(deadline: Instant, look: impl Future<Output = T>) -> Option<T
 /// Who signs, and knows what another replica has signed with: a key that was made just now is looked up once.
 async fn signer(app: &App, mode: Mode, request: &review::Request<'_>) -> Option<Arc<Signer>> {
     let signer = app.keys.signer();
-    let unknown = signer.as_deref().is_some_and(|signer| mode == Mode::Validate && request.has_unknown_key(signer));
+    let unknown = signer.as_deref().is_some_and(|signer| match mode {
+        Mode::Mutate => request.follows_unknown_key(signer),
+        Mode::Validate => request.has_unknown_key(signer),
+    });
     if unknown { app.keys.refreshed().await } else { signer }
 }
 
