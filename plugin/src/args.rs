@@ -310,6 +310,9 @@ pub(crate) struct History {
     /// The public keys, PEM or a ConfigMap, instead of those in the cluster
     #[arg(long, value_name = "FILE", requires = "verify")]
     pub(crate) keys: Option<String>,
+    /// A time such as 2026-01-02T15:04:05Z by which records were signed, where the keys say none or a later one
+    #[arg(long, value_name = "TIME", requires = "verify")]
+    pub(crate) signed_since: Option<String>,
     /// How it is printed
     #[arg(short, long, value_enum, value_name = "FORMAT")]
     pub(crate) output: Option<Format>,

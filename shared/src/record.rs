@@ -14,9 +14,11 @@ mod needed;
 mod raw;
 mod ring;
 mod room;
+mod run;
 mod said;
 mod stamp;
 mod verify;
+mod witness;
 
 pub use action::{Action, is_pinned_as};
 pub use chain::record_hash;
@@ -29,5 +31,5 @@ pub use needed::needed_releases;
 pub use ring::Bounds;
 pub use room::WEBHOOK_ANNOTATION_LIMIT;
 pub use said::{said, said_faults};
-pub use stamp::{Stamp, StampRequest, has_unknown_key, next_revision, stamp, verify};
+pub use stamp::{Stamp, StampRequest, follows_unknown_key, has_unknown_key, next_revision, stamp, verify};
 pub use verify::{Evidence, check_chain, check_object, examine};

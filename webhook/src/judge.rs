@@ -112,7 +112,10 @@ impl Judge<'_> {
     /// Who signs, and knows what another replica has signed with: a key that was made just now is looked up once.
     async fn signer(&self) -> Option<Arc<Signer>> {
         let signer = self.app.keys.signer();
-        let is_unknown = |signer: &Signer| self.mode == Mode::Validate && self.request.has_unknown_key(signer);
+        let is_unknown = |signer: &Signer| match self.mode {
+            Mode::Mutate => self.request.follows_unknown_key(signer),
+            Mode::Validate => self.request.has_unknown_key(signer),
+        };
         let unknown = signer.as_deref().is_some_and(is_unknown);
         if unknown { self.app.keys.refreshed().await } else { signer }
     }

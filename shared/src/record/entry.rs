@@ -1,5 +1,7 @@
 //! The wire format of a history.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -95,10 +97,17 @@ pub struct Dropped {
     pub prev: Option<String>,
     /// The hash of the last of them.
     pub hash: String,
-    /// The key that signed this element; absent where not all of them were signed.
+    /// What was found of them when they were dropped, as the codes of [`Finding`](super::Finding): nobody can look again. Empty where
+    /// each of them was whole, in its place, this object's and signed.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unproved: BTreeSet<String>,
+    /// Whether they were dropped by a dry run, and so never were.
+    #[serde(default, rename = "dryRun", skip_serializing_if = "Option::is_none")]
+    pub dry_run: Option<bool>,
+    /// The key that signed this element; absent where nobody signed when they were dropped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// The signature over whose records they are, which, and both hashes.
+    /// The signature over all of this, and over whose records they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sig: Option<String>,
 }

@@ -1,5 +1,7 @@
 //! What can be said of a history after it was examined: each finding with a stable code and a sentence.
 
+use std::collections::BTreeSet;
+
 use super::entry::Range;
 
 /// How much a finding weighs.
@@ -35,8 +37,8 @@ pub enum Finding {
     Edited(u64),
     /// The record of this revision has the hash that it would have in another object, which is named.
     OfAnother(u64, String),
-    /// The record of this revision was made by a dry run, and stands in an object that is stored.
-    DryRun(u64),
+    /// The record of this revision, or what stands for dropped ones, was made by a dry run, and stands in an object that is stored.
+    DryRun(Range),
     /// Records that are not there, with others before and after them.
     Missing(Range),
     /// The history begins with this revision: what was before was not kept, as for a Release that was orphaned, or could not be read.
@@ -53,10 +55,18 @@ pub enum Finding {
     Unsigned(u64),
     /// What stands for dropped records is not signed, and should be.
     DroppedUnsigned(Range),
+    /// Records that are not signed, where nothing says since when records are.
+    Undated(Range),
+    /// Records that are not signed, where nobody could get the keys.
+    UnsignedUnchecked(Range),
     /// Records, or what stands for them, from before any were signed.
     BeforeSigning(Range),
     /// Records that the bound dropped; what stands for them is signed, or nobody could look (`false`).
     Dropped(Range, bool),
+    /// Records that the bound dropped, and some of them were from before any were signed.
+    DroppedBeforeSigning(Range),
+    /// Records that the bound dropped, and the codes of what was found of them then.
+    DroppedUnproved(Range, BTreeSet<String>),
     /// The recorded content is not that of the last record.
     Changed,
     /// An annotation that repeats the last record does not say what it says.
@@ -74,7 +84,10 @@ impl Finding {
     pub fn weight(&self) -> Weight {
         match self {
             Self::Dropped(_, true) => Weight::Information,
-            Self::BeforeSigning(_) | Self::Dropped(_, false) => Weight::Unproved,
+            Self::BeforeSigning(_)
+            | Self::UnsignedUnchecked(_)
+            | Self::DroppedBeforeSigning(_)
+            | Self::Dropped(_, false) => Weight::Unproved,
             _ => Weight::Fault,
         }
     }
@@ -100,9 +113,13 @@ impl Finding {
             Self::UnknownKey(..) => "KeyUnknown",
             Self::Unsigned(_) => "RecordUnsigned",
             Self::DroppedUnsigned(_) => "DroppedUnsigned",
+            Self::Undated(_) => "SigningTimeUnknown",
+            Self::UnsignedUnchecked(_) => "UnsignedUnchecked",
             Self::BeforeSigning(_) => "BeforeSigning",
             Self::Dropped(_, true) => "RecordsDropped",
             Self::Dropped(_, false) => "DroppedUnchecked",
+            Self::DroppedBeforeSigning(_) => "DroppedBeforeSigning",
+            Self::DroppedUnproved(..) => "DroppedUnproved",
             Self::Changed => "ChangeNotRecorded",
             Self::StampDiffers(_) => "StampDiffers",
             Self::SetBack(..) => "HistorySetBack",
@@ -118,11 +135,15 @@ impl Finding {
             | Self::Forged(range, _)
             | Self::UnknownKey(range, _)
             | Self::DroppedUnsigned(range)
+            | Self::Undated(range)
+            | Self::UnsignedUnchecked(range)
             | Self::BeforeSigning(range)
+            | Self::DryRun(range)
+            | Self::DroppedBeforeSigning(range)
+            | Self::DroppedUnproved(range, _)
             | Self::Dropped(range, _) => Some(*range),
             Self::Edited(revision)
             | Self::OfAnother(revision, _)
-            | Self::DryRun(revision)
             | Self::Begins(revision)
             | Self::OutOfOrder(revision, _)
             | Self::Unlinked(revision)
@@ -156,8 +177,8 @@ impl std::fmt::Display for Finding {
             Self::OfAnother(revision, object) => {
                 write!(f, "revision {revision} was taken from {object}: its hash is that of a record there")
             }
-            Self::DryRun(revision) => {
-                write!(f, "revision {revision} was taken from a dry run: nothing was changed by it")
+            Self::DryRun(range) => {
+                write!(f, "{} taken from a dry run: nothing was changed by it", Were(*range))
             }
             Self::Missing(range) if range.from == range.to => {
                 write!(f, "{} is missing: its record was removed", Revisions(*range))
@@ -189,9 +210,17 @@ impl std::fmt::Display for Finding {
             ),
             Self::DroppedUnsigned(range) => write!(
                 f,
-                "{} dropped, and what stands for them is not signed: not all of them were signed, or they were removed without the release webhook",
+                "{} dropped, and what stands for them is not signed: they were removed without the release webhook",
                 Were(*range)
             ),
+            Self::Undated(range) => write!(
+                f,
+                "{} not signed, and the keys that were looked at do not say since when records are: --signed-since TIME says it",
+                Are(*range)
+            ),
+            Self::UnsignedUnchecked(range) => {
+                write!(f, "{} not signed, and without keys nobody can say whether records were by then", Are(*range))
+            }
             Self::BeforeSigning(range) => {
                 write!(f, "{} made before records were signed: by whom cannot be proved", Were(*range))
             }
@@ -201,6 +230,18 @@ impl std::fmt::Display for Finding {
             Self::Dropped(range, false) => {
                 write!(f, "{} dropped by the bound of the history; the signature was not checked", Were(*range))
             }
+            Self::DroppedBeforeSigning(range) => write!(
+                f,
+                "{} dropped by the bound of the history, and not all of them were signed, since records were not at their time: by whom they \
+                 were made cannot be proved",
+                Were(*range)
+            ),
+            Self::DroppedUnproved(range, codes) => write!(
+                f,
+                "{} dropped by the bound of the history, and this was wrong by then: {}",
+                Were(*range),
+                codes.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+            ),
             Self::Changed => f.write_str("it has changed since its last record, and that is not recorded"),
             Self::StampDiffers(key) => write!(f, "the annotation {key} does not say what the last record says"),
             Self::SetBack(revision, hash) => {
@@ -227,5 +268,14 @@ struct Were(Range);
 impl std::fmt::Display for Were {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {}", Revisions(self.0), if self.0.from == self.0.to { "was" } else { "were" })
+    }
+}
+
+/// `revision 3 is`, or `revisions 3 to 5 are`.
+struct Are(Range);
+
+impl std::fmt::Display for Are {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", Revisions(self.0), if self.0.from == self.0.to { "is" } else { "are" })
     }
 }

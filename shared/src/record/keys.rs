@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-use super::entry::Range;
+use super::entry::Dropped;
 use super::key::{PrivateKey, PublicKey};
 use crate::kinds::Kind;
 use crate::{canonical, names};
@@ -59,6 +59,8 @@ pub struct PublicKeys {
     pub named: BTreeMap<String, PublicKey>,
     /// Without one, as somebody keeps a key outside of the cluster: it may have signed under any id that is not named.
     pub unnamed: Vec<PublicKey>,
+    /// A time by which records were signed, from elsewhere than the ids: keys may be taken out again.
+    pub since: Option<Timestamp>,
 }
 
 impl PublicKeys {
@@ -72,9 +74,10 @@ impl PublicKeys {
         }
     }
 
-    /// Since when records are signed, as far as the ids of the keys tell.
+    /// Since when records are signed, as far as is known: the earliest of the times that the ids of keys say and of [`Self::since`]. An id
+    /// without a time takes nothing from what the others say.
     pub fn signed_since(&self) -> Option<Timestamp> {
-        self.named.keys().map(|id| key_time(id)).collect::<Option<Vec<_>>>()?.into_iter().min()
+        self.named.keys().filter_map(|id| key_time(id)).chain(self.since).min()
     }
 }
 
@@ -149,14 +152,20 @@ pub(super) fn record_message(hash: &str) -> Vec<u8> {
     [b"release.openchoreo.dev/record/v1\n", hash.as_bytes()].concat()
 }
 
-/// What is signed of a run of dropped records: whose they are, which, and the hashes at both ends.
-pub(super) fn dropped_message(whose: Whose<'_>, dropped: Range, prev: Option<&str>, hash: &str) -> Vec<u8> {
+/// What is signed of a run of dropped records: whose they are, which, the hashes at both ends, and what was found of them.
+pub(super) fn dropped_message(whose: Whose<'_>, run: &Dropped) -> Vec<u8> {
     let mut sealed = serde_json::json!({
         "group": names::GROUP, "kind": whose.kind.as_str(), "namespace": whose.namespace, "name": whose.name,
-        "dropped": dropped, "hash": hash,
+        "dropped": run.dropped, "hash": run.hash,
     });
-    if let Some(prev) = prev {
-        sealed["prev"] = prev.into();
+    if let Some(prev) = &run.prev {
+        sealed["prev"] = prev.as_str().into();
+    }
+    if !run.unproved.is_empty() {
+        sealed["unproved"] = run.unproved.iter().map(String::as_str).collect();
+    }
+    if run.dry_run == Some(true) {
+        sealed["dryRun"] = true.into();
     }
     let digest = names::sha256_hex(&canonical::to_vec(&sealed));
     [b"release.openchoreo.dev/dropped/v1\n", digest.as_bytes()].concat()
@@ -186,6 +195,23 @@ mod tests {
         let retired = Signer::new([("c".to_owned(), PrivateKey::from_seed(&[9; 32]))].into(), old.public().clone());
         assert_eq!(retired.unwrap().prove(&old.sign(b"m"), b"m"), Proof::Good, "a retired key goes on verifying");
         assert!(Signer::new(BTreeMap::new(), PublicKeys::default()).is_none());
+    }
+
+    #[test]
+    fn records_are_signed_since_the_earliest_time_that_is_known() {
+        let keys = |ids: &[&str], since: Option<&str>| {
+            let since = since.map(|time| time.parse().unwrap());
+            PublicKeys { since, ..signer(ids).public().clone() }.signed_since().map(|time| time.to_string())
+        };
+        let (first, second) = ("20260101t000000z-aaaaaaaa", "20260201t000000z-bbbbbbbb");
+        let is = |time: &str| Some(time.to_owned());
+        assert_eq!(keys(&[second, first], None), is("2026-01-01T00:00:00Z"));
+        assert_eq!(keys(&[first, "zz-mine"], None), is("2026-01-01T00:00:00Z"), "an id without a time hides nothing");
+        assert_eq!(keys(&["zz-mine"], None), None);
+        assert_eq!(keys(&["zz-mine"], Some("2026-01-05T00:00:00Z")), is("2026-01-05T00:00:00Z"));
+        // The first key is distrusted, and taken out.
+        assert_eq!(keys(&[second], Some("2026-01-05T00:00:00Z")), is("2026-01-05T00:00:00Z"));
+        assert_eq!(keys(&[second], Some("2026-03-01T00:00:00Z")), is("2026-02-01T00:00:00Z"), "nobody makes it later");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A history as text, cut into its elements: a write looks at a few of their keys only, and copies the rest as it stands.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::Record;
-use super::entry::Range;
+use super::entry::{Dropped, Range};
 use super::keys::Sealed;
 
 /// The elements of a history, oldest first.
@@ -42,6 +42,10 @@ struct Glance<'a> {
     #[serde(borrow)]
     hash: Option<&'a RawValue>,
     #[serde(borrow)]
+    unproved: Option<&'a RawValue>,
+    #[serde(borrow, rename = "dryRun")]
+    dry_run: Option<&'a RawValue>,
+    #[serde(borrow)]
     key: Option<&'a RawValue>,
     #[serde(borrow)]
     sig: Option<&'a RawValue>,
@@ -70,6 +74,36 @@ impl<'a> RawElement<'a> {
         Some(Sealed { key: text(self.keys.key)?.into_owned(), sig: text(self.keys.sig)?.into_owned() })
     }
 
+    /// Whether it has a signature.
+    pub(super) fn is_sealed(&self) -> bool {
+        self.keys.key.is_some() && self.keys.sig.is_some() && self.sealed().is_some()
+    }
+
+    /// Whether it was made by a dry run.
+    pub(super) fn is_of_dry_run(&self) -> bool {
+        self.keys.dry_run.is_some_and(|raw| raw.get() == "true")
+    }
+
+    /// What was found of dropped records when they were dropped.
+    pub(super) fn unproved(&self) -> BTreeSet<String> {
+        // What is not to be read is no list that the webhook has signed, and it is not nothing either.
+        let read = |raw: &RawValue| serde_json::from_str(raw.get()).unwrap_or_else(|_| BTreeSet::from([String::new()]));
+        self.keys.unproved.map(read).unwrap_or_default()
+    }
+
+    /// The run, if this is one, without its signature.
+    pub(super) fn run(&self) -> Option<Dropped> {
+        (!self.is_record).then(|| Dropped {
+            dropped: self.range,
+            prev: self.prev().map(Cow::into_owned),
+            hash: self.hash().map(Cow::into_owned).unwrap_or_default(),
+            unproved: self.unproved(),
+            dry_run: self.is_of_dry_run().then_some(true),
+            key: None,
+            sig: None,
+        })
+    }
+
     /// The whole record, if this is one.
     pub(super) fn record(&self) -> Option<Record> {
         self.is_record.then(|| serde_json::from_str(self.text).ok())?
@@ -83,7 +117,8 @@ impl<'a> RawElement<'a> {
     /// Whether it says the same as another element, however it is written.
     pub(super) fn says_the_same_as(&self, other: &RawElement<'_>) -> bool {
         let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
-        self.text == other.text || value(self.text).is_some_and(|one| Some(one) == value(other.text))
+        let parsed = || value(self.text).is_some_and(|one| Some(one) == value(other.text));
+        self.text == other.text || self.range == other.range && parsed()
     }
 }
 

@@ -9,11 +9,14 @@ use super::Record;
 use super::action::action;
 use super::chain::record_hash;
 use super::content::{Contents, config};
-use super::keys::{Proof, Signer, Whose, record_message};
+use super::keys::{Signer, Whose, record_message};
 use super::raw::RawHistory;
-use super::ring::{self, Bounds, Ring};
+use super::ring::{Bounds, Pushed, Ring};
 use super::room::{self, Room};
+use super::run::Compaction;
 use super::said::said_faults;
+use super::verify::created;
+use super::witness::{Prover, Witness, is_signed};
 use crate::kinds::Kind;
 use crate::names;
 use crate::object::{annotation, controlling_binding};
@@ -119,11 +122,14 @@ pub fn stamp(request: &StampRequest<'_>) -> Result<Stamp, Box<Violation>> {
 }
 
 /// The history with a new record behind it, within its bounds and beside the other annotations.
-fn push(request: &StampRequest<'_>, before: &Before<'_>, record: &Record, room: &Room) -> ring::Pushed {
+fn push(request: &StampRequest<'_>, before: &Before<'_>, record: &Record, room: &Room) -> Pushed {
     let bounds = Bounds { bytes: request.bounds.bytes.min(room.bytes), ..request.bounds };
-    let ring = Ring { whose: request.whose(), bounds, healthy: before.healthy, signer: request.signer };
+    let (signer, dry_run) = (request.signer, request.dry_run);
+    let created = request.old.and_then(created);
+    let witness = Witness::new(request.whose(), &before.history.elements, Prover::of(signer), created);
+    let ring = Ring { witness, bounds, healthy: before.healthy, signer, dry_run };
     let record = serde_json::to_string(record).unwrap_or_else(|error| unreachable!("a record is always JSON: {error}"));
-    ring.push(&before.history, &record)
+    ring.push(&record)
 }
 
 /// The revision that a change of recorded content makes of an object.
@@ -194,7 +200,7 @@ fn verify_history(
     before: &Before<'_>,
     facts: &Record,
 ) -> Result<String, &'static str> {
-    let signer = request.signer;
+    let (whose, signer) = (request.whose(), request.signer);
     let history = found.get(names::HISTORY).and_then(|text| RawHistory::parse(text)).unwrap_or_default();
     let end = history.elements.split_last().and_then(|(last, rest)| Some((last, last.record()?, rest)));
     let (element, last, rest) = end.ok_or("does not end in the record of this change")?;
@@ -208,11 +214,11 @@ fn verify_history(
         && last.hash.as_deref() == Some(&record_hash(request.kind, request.namespace, request.name, &last))
         && found.get(names::CHANGED_AT) == Some(&last.at)
         && found.get(names::RELEASE_VERSION) == last.version.as_ref()
-        && (ring::is_compaction(&before.history.elements, rest, request.whose(), signer) || is_own());
+        && (Compaction { whose, signer, dry_run: request.dry_run }.is_one(&before.history.elements, rest) || is_own());
     if !stands {
         return Err("does not end in the record of this change");
     }
-    if signer.is_some_and(|signer| ring::prove(element, request.whose(), signer) != Some(Proof::Good)) {
+    if signer.is_some_and(|signer| !is_signed(element, whose, signer)) {
         return Err("ends in a record that is not signed by the release webhook");
     }
     last.hash.ok_or("does not end in the record of this change")
@@ -226,6 +232,14 @@ pub fn has_unknown_key(new: &Value, old: Option<&Value>, signer: &Signer) -> boo
     let last = elements.len().saturating_sub(1);
     let added = elements.iter().enumerate().filter(|(at, element)| *at == last || !element.is_record);
     added.filter_map(|(_, element)| element.sealed()).any(|sealed| !signer.knows(&sealed.key))
+}
+
+/// Whether the newest record of an object is signed with a key that is not known here: what another replica signed with it would be
+/// dropped as unproved.
+pub fn follows_unknown_key(old: Option<&Value>, signer: &Signer) -> bool {
+    let history = old.and_then(|old| annotation(old, names::HISTORY));
+    let key = history.and_then(|text| text.rsplit_once(r#""key":""#)?.1.split_once('"'));
+    key.is_some_and(|(id, _)| !signer.knows(id))
 }
 
 /// What the webhook had written into an object.

@@ -2,22 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value};
+use jiff::Timestamp;
+use serde_json::Value;
 
-use super::chain::hash_of;
 use super::content::content_hash;
 use super::entry::Range;
 use super::finding::Finding;
-use super::keys::{Proof, PublicKeys, Whose, dropped_message, record_message};
+use super::keys::{PublicKeys, Whose};
 use super::raw::{RawElement, RawHistory};
+use super::witness::{Prover, Witness, of_dry_run, of_record};
 use super::{History, Record};
 use crate::kinds::{Anchor, Kind};
 use crate::names;
 use crate::object::{annotation, text};
-
-/// For so long after the first key was made a record may have no signature: replicas that knew of none may still have been at work.
-const GRACE: SignedDuration = SignedDuration::from_mins(10);
 
 /// What a history is held against besides itself and its object.
 #[derive(Debug, Clone, Copy, Default)]
@@ -35,11 +32,13 @@ pub fn examine(kind: Kind, object: &Value, evidence: &Evidence<'_>) -> Vec<Findi
     let Some(written) = annotation(object, names::HISTORY) else { return vec![Finding::NotRecorded] };
     let Some(history) = RawHistory::parse(written) else { return vec![Finding::Unreadable] };
     let mut findings = chain(whose(kind, object), &history, evidence);
-    findings.extend(dry_runs(&history));
-    findings.extend(signatures(whose(kind, object), &history, evidence.keys, created(object)));
+    findings.extend(history.elements.iter().filter_map(of_dry_run));
+    let prover = evidence.keys.map_or(Prover::Nobody, Prover::Keys);
+    let witness = Witness::new(whose(kind, object), &history.elements, prover, created(object));
+    findings.extend(signatures(&witness));
     findings.extend(end(kind, object, &history));
     findings.extend(remembered(object, &history));
-    findings.extend(expected(evidence, whose(kind, object), &history));
+    findings.extend(evidence.expect.and_then(|expected| missing(expected, &witness)));
     findings
 }
 
@@ -64,15 +63,15 @@ fn whose(kind: Kind, object: &Value) -> Whose<'_> {
     Whose { kind, namespace: name("/metadata/namespace"), name: name("/metadata/name") }
 }
 
-/// When the object was made, by the API server's clock: nobody sets that by a write.
-fn created(object: &Value) -> Option<Timestamp> {
+/// When the object was made, by the API server's clock.
+pub(super) fn created(object: &Value) -> Option<Timestamp> {
     text(object, "/metadata/creationTimestamp")?.parse().ok()
 }
 
 /// The hash of each record, the order, and the links between neighbours by revision.
 fn chain(whose: Whose<'_>, history: &RawHistory<'_>, evidence: &Evidence<'_>) -> Vec<Finding> {
     let mut findings: Vec<_> =
-        history.elements.iter().flat_map(|element| of_record(element, whose, evidence.others)).collect();
+        history.elements.iter().filter_map(|element| of_record(element, whose, evidence.others)).collect();
     findings.extend(order(history));
     let ends: BTreeMap<u64, _> = history.elements.iter().map(|element| (element.range.to, element)).collect();
     for element in &history.elements {
@@ -86,29 +85,6 @@ fn chain(whose: Whose<'_>, history: &RawHistory<'_>, evidence: &Evidence<'_>) ->
         }
     }
     findings
-}
-
-/// What is wrong with one record by itself.
-fn of_record(element: &RawElement<'_>, whose: Whose<'_>, others: &[Whose<'_>]) -> Vec<Finding> {
-    let revision = element.range.to;
-    let value = serde_json::from_str::<Map<String, Value>>(element.text).ok().filter(|_| element.is_record);
-    let Some(record) = value else { return Vec::new() };
-    let mut findings = Vec::new();
-    let hash = element.hash().unwrap_or_default();
-    if element.repeats_a_key() {
-        findings.push(Finding::Edited(revision));
-    } else if hash_of(whose, record.clone()) != hash {
-        let source = others.iter().find(|other| **other != whose && hash_of(**other, record.clone()) == hash);
-        findings
-            .push(source.map_or(Finding::Edited(revision), |source| Finding::OfAnother(revision, source.to_string())));
-    }
-    findings
-}
-
-/// Records of dry runs: in what is stored there are none. (What a dry run answers with ends in one.)
-fn dry_runs(history: &RawHistory<'_>) -> impl Iterator<Item = Finding> {
-    let is_dry = |element: &&RawElement<'_>| element.record().is_some_and(|record| record.dry_run == Some(true));
-    history.elements.iter().filter(is_dry).map(|element| Finding::DryRun(element.range.to))
 }
 
 /// Each revision once, one after the other.
@@ -135,56 +111,14 @@ fn order(history: &RawHistory<'_>) -> Vec<Finding> {
     findings
 }
 
-/// What the signatures say. What has none is only unproved where it is older than the first signature and than the first key.
-fn signatures(
-    whose: Whose<'_>,
-    history: &RawHistory<'_>,
-    keys: Option<&PublicKeys>,
-    created: Option<Timestamp>,
-) -> Vec<Finding> {
-    let since = keys.and_then(PublicKeys::signed_since).and_then(|since| since.checked_add(GRACE).ok());
-    let is_late = |time: Option<Timestamp>| since.zip(time).is_some_and(|(since, time)| time > since);
-    let at = |element: &RawElement<'_>| element.record().and_then(|record| record.at.parse().ok());
-    let mut signed = false;
-    let mut findings = Vec::new();
-    for element in &history.elements {
-        let range = element.range;
-        let Some(sealed) = element.sealed() else {
-            let late = signed || is_late(created) || is_late(at(element));
-            findings.push(match (late, element.is_record) {
-                (true, true) => Finding::Unsigned(range.to),
-                (true, false) => Finding::DroppedUnsigned(range),
-                (false, _) => Finding::BeforeSigning(range),
-            });
-            continue;
-        };
-        signed = true;
-        let proof = keys.map(|keys| keys.prove(&sealed, &message(whose, element)));
-        findings.extend(match proof {
-            Some(Proof::Bad) => Some(Finding::Forged(range, sealed.key)),
-            Some(Proof::UnknownKey) => Some(Finding::UnknownKey(range, sealed.key)),
-            Some(Proof::Good) | None => (!element.is_record).then_some(Finding::Dropped(range, proof.is_some())),
-        });
-    }
-    joined(findings)
-}
-
-/// What is signed of an element.
-fn message(whose: Whose<'_>, element: &RawElement<'_>) -> Vec<u8> {
-    let hash = element.hash().unwrap_or_default();
-    if element.is_record {
-        record_message(&hash)
-    } else {
-        dropped_message(whose, element.range, element.prev().as_deref(), &hash)
-    }
-}
-
-/// Unsigned beginnings as one.
-fn joined(findings: Vec<Finding>) -> Vec<Finding> {
-    let mut joined: Vec<Finding> = Vec::with_capacity(findings.len());
-    for finding in findings {
+/// What the signatures say; what is unsigned and alike as one.
+fn signatures(witness: &Witness<'_>) -> Vec<Finding> {
+    let mut joined: Vec<Finding> = Vec::new();
+    for finding in (0..witness.elements.len()).filter_map(|at| witness.signature(at)) {
         match (joined.last_mut(), &finding) {
             (Some(Finding::BeforeSigning(range)), Finding::BeforeSigning(next))
+            | (Some(Finding::Undated(range)), Finding::Undated(next))
+            | (Some(Finding::UnsignedUnchecked(range)), Finding::UnsignedUnchecked(next))
                 if range.to.saturating_add(1) == next.from =>
             {
                 range.to = next.to
@@ -204,8 +138,7 @@ fn end(kind: Kind, object: &Value, history: &RawHistory<'_>) -> Vec<Finding> {
         findings.push(Finding::Changed);
     }
     findings.extend(stamp_of(&last).into_iter().filter_map(|(key, value)| {
-        let differs = annotation(object, key).is_some_and(|found| Some(found) != value.as_deref());
-        differs.then_some(Finding::StampDiffers(key))
+        (annotation(object, key) != value.as_deref()).then_some(Finding::StampDiffers(key))
     }));
     findings
 }
@@ -234,18 +167,13 @@ fn remembered(object: &Value, history: &RawHistory<'_>) -> Option<Finding> {
     }
 }
 
-/// The hash that somebody noted is that of a record, or of the last record of a run that is signed.
-fn expected(evidence: &Evidence<'_>, whose: Whose<'_>, history: &RawHistory<'_>) -> Option<Finding> {
-    let expected = evidence.expect?;
-    let stands = |element: &RawElement<'_>| {
-        let proved = || {
-            let sealed = element.sealed()?;
-            let proof = evidence.keys.map(|keys| keys.prove(&sealed, &message(whose, element)));
-            Some(proof.is_none_or(|proof| proof == Proof::Good))
-        };
-        element.hash().as_deref() == Some(expected) && (element.is_record || proved() == Some(true))
+/// The hash that somebody noted is that of a record, or of the last record of a run that is signed, and says nothing against it.
+fn missing(expected: &str, witness: &Witness<'_>) -> Option<Finding> {
+    let stands = |(at, element): (usize, &RawElement<'_>)| {
+        let is_proved = || matches!(witness.signature(at), Some(Finding::Dropped(..)));
+        element.hash().as_deref() == Some(expected) && (element.is_record || is_proved())
     };
-    (!history.elements.iter().any(stands)).then(|| Finding::NotExpected(expected.to_owned()))
+    (!witness.elements.iter().enumerate().any(stands)).then(|| Finding::NotExpected(expected.to_owned()))
 }
 
 #[cfg(test)]

@@ -39,7 +39,8 @@ pub(crate) fn public_keys(namespace: &Namespace<'_>) -> PublicKeys {
     let map: Value = kept(namespace, "configmap").run().expect_code(0).json();
     let entries = map["data"].as_object().cloned().unwrap_or_default();
     let key = |pem: &Value| PublicKey::from_pem(pem.as_str().unwrap()).unwrap();
-    PublicKeys { named: entries.iter().map(|(id, pem)| (id.clone(), key(pem))).collect(), unnamed: Vec::new() }
+    let named = entries.iter().map(|(id, pem)| (id.clone(), key(pem))).collect();
+    PublicKeys { named, ..PublicKeys::default() }
 }
 
 fn last(object: &Value) -> Record {
@@ -143,8 +144,30 @@ fn parsed(object: &Value) -> Vec<Value> {
     serde_json::from_str(annotation(object, names::HISTORY).unwrap()).unwrap()
 }
 
-/// What is done, and what it is called by `history --verify`.
-type Row = (&'static str, fn(&mut Around), &'static str);
+/// What is done, what it is called by `history --verify`, and what an honest change with no room for a history leaves of that.
+type Row = (&'static str, fn(&mut Around), &'static str, &'static str);
+
+/// What leaves a history no room but for its newest record.
+fn squeeze() -> Value {
+    json!({ "metadata": { "annotations": { "x/y": "z".repeat(261_000) } }, "spec": { "interval": "90m" } })
+}
+
+/// The records of an object as somebody invents them who has no key.
+fn invented(object: &Value) -> Value {
+    let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
+    let mut prev = None;
+    let made_up = records(object).into_iter().map(|record| {
+        let mut record = Record { by: "eve".into(), key: None, sig: None, prev: prev.clone(), ..record };
+        prev = Some(record_hash(kind(object), namespace, name(object), &record));
+        record.hash = prev.clone();
+        record
+    });
+    let history = json!(made_up.collect::<Vec<_>>()).to_string();
+    with(object, |object| {
+        object["metadata"]["annotations"][names::HISTORY] = history.into();
+        object["metadata"]["annotations"][names::CHANGED_BY] = "eve".into();
+    })
+}
 
 fn what_is_written_around_the_webhook_is_found_and_named(namespace: &Namespace<'_>) -> anyhow::Result<()> {
     let _installed = fixture::admission_alone()?;
@@ -152,28 +175,43 @@ fn what_is_written_around_the_webhook_is_found_and_named(namespace: &Namespace<'
     let shop = Shop::people(namespace)?;
     project.release();
     project.dana("create api -f - --reason good").stdin(MANIFESTS).run().expect_code(0);
-    let rows: [Row; 8] = [
-        ("an edited reason", |around| around.history[1]["reason"] = "another".into(), "RecordEdited"),
-        ("dropped from the middle", |around| drop(around.history.remove(1)), "RecordMissing"),
-        ("reordered", |around| around.history.swap(0, 1), "RecordsReordered"),
-        ("forged with the signature of another", |around| around.forge(|_| {}), "SignatureInvalid"),
-        ("forged without one", |around| around.forge(|record| record.sig = None), "RecordUnsigned"),
-        ("forged with a key of her own", |around| around.forge(|record| record.key = Some("eve".into())), "KeyUnknown"),
-        ("without the webhook", |around| around.object["spec"]["interval"] = "50m".into(), "ChangeNotRecorded"),
-        ("from a dry run", Around::become_the_dry_run, "RecordOfDryRun"),
+    let (dropped, stamp) = ("DroppedUnproved", |around: &mut Around| {
+        drop(around.object["metadata"]["annotations"].as_object_mut().unwrap().remove(names::CHANGED_BY));
+    });
+    let eves = |around: &mut Around| around.forge(|record| record.key = Some("eve".into()));
+    let rows: [Row; 9] = [
+        ("an edited reason", |around| around.history[1]["reason"] = "another".into(), "RecordEdited", dropped),
+        ("dropped from the middle", |around| drop(around.history.remove(1)), "RecordMissing", dropped),
+        ("reordered", |around| around.history.swap(0, 1), "RecordsReordered", dropped),
+        ("forged with the signature of another", |around| around.forge(|_| {}), "SignatureInvalid", dropped),
+        ("forged without one", |around| around.forge(|record| record.sig = None), "RecordUnsigned", dropped),
+        ("forged with a key of her own", eves, "KeyUnknown", dropped),
+        ("from a dry run", Around::become_the_dry_run, "RecordOfDryRun", dropped),
+        // The next record speaks of the object as it is.
+        ("without the webhook", |around| around.object["spec"]["interval"] = "50m".into(), "ChangeNotRecorded", ""),
+        ("a stamp taken away", stamp, "StampDiffers", ""),
     ];
     let objects: Vec<_> = (0..rows.len()).map(|at| release_of(&shop, &format!("web-{at}"), 3)).collect();
     let other =
         |object: &Value| shop.jane.in_dry_run().merge(object, &json!({ "spec": { "interval": "9m" } })).unwrap();
     let dry: Vec<_> = objects.iter().map(other).collect();
+    // A run that a dry run signs, put into the place of the same records later.
+    let early = release_of(&shop, "web-run", 2);
+    let run = parsed(&shop.jane.in_dry_run().merge(&early, &squeeze()).unwrap()).remove(0);
+    let shortened = shop.jane.merge(&early, &json!({ "spec": { "interval": "9m" } })).unwrap();
+    let history = json!([run, parsed(&shortened)[2]]).to_string();
+    let shortened = with(&shortened, |object| object["metadata"]["annotations"][names::HISTORY] = history.into());
+    let invented = invented(&release_of(&shop, "web-invented", 2));
 
     let away = Away::take(namespace, &shop.jane)?;
-    for ((object, dry), (what, tamper, _)) in objects.iter().zip(dry).zip(&rows) {
+    for ((object, dry), (what, tamper, ..)) in objects.iter().zip(dry).zip(&rows) {
         let mut around = Around { object: object.clone(), history: parsed(object), dry };
         tamper(&mut around);
         let written = shop.admin.replace(&around.written());
         written.map_err(|status| anyhow::anyhow!("{what}: {status:?}"))?;
     }
+    shop.admin.replace(&shortened).unwrap();
+    shop.admin.replace(&invented).unwrap();
     // The record of another object, which is looked at in the same run.
     let pin = |component: &str| shop.admin.get(&binding(component, "dev", "any")).unwrap();
     let history = annotation(&pin("web"), names::HISTORY).map(str::to_owned);
@@ -181,9 +219,17 @@ fn what_is_written_around_the_webhook_is_found_and_named(namespace: &Namespace<'
     shop.admin.replace(&taken).unwrap();
     away.end(&shop.jane)?;
 
-    for (object, (what, _, code)) in objects.iter().zip(&rows) {
+    for (object, (what, _, code, after)) in objects.iter().zip(&rows) {
         assert_eq!(verified(&shop.jane, object, &[]), (1, vec![(*code).to_owned()]), "{what}");
+        // What was found stays found when the bound drops it.
+        let squeezed = shop.jane.merge(object, &squeeze()).unwrap();
+        assert_eq!(parsed(&squeezed).len(), 2, "{what}: a run, and the new record: {squeezed:#}");
+        let (exit, codes) = verified(&shop.jane, object, &[]);
+        let expected = (i32::from(!after.is_empty()), after.is_empty() || codes.contains(&(*after).to_owned()));
+        assert_eq!((exit, true), expected, "{what}: {codes:?}");
     }
+    assert_eq!(verified(&shop.jane, &shortened, &[]), (1, vec!["RecordOfDryRun".to_owned()]));
+    unsigned_never_passes(namespace, &shop, &invented)?;
     let told = project.dana("history --all --verify").run().expect_code(1);
     let source = format!("api-dev: revision 1 was taken from ReleaseBinding {}/web-dev", namespace.name());
     told.expect_stdout(&source).expect_stdout("web-dev: the records hold together");
@@ -211,6 +257,31 @@ fn a_history_that_was_set_back_is_found_by_what_others_remember(namespace: &Name
     shop.admin.merge_status(&after, &json!({ "record": null })).unwrap();
     assert_eq!(verified(&shop.jane, &after, &["--expect", &known]), (0, vec![]));
     assert_eq!(verified(&shop.jane, &after, &["--expect", &gone]), (1, vec!["ExpectedMissing".to_owned()]));
+    Ok(())
+}
+
+/// An invented history is a fault, whatever form the keys are given in, unless somebody says that there were none.
+fn unsigned_never_passes(namespace: &Namespace<'_>, shop: &Shop<'_>, invented: &Value) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = |name: &str, text: &str| -> anyhow::Result<String> {
+        let path = folder.path().join(name);
+        fs::write(&path, text)?;
+        Ok(path.display().to_string())
+    };
+    let keys = public_keys(namespace);
+    let pem = path("keys.pem", &keys.named.values().map(|key| key.to_pem()).collect::<String>())?;
+    let mut map: Value = kept(namespace, "configmap").run().expect_code(0).json();
+    let mine = PrivateKey::from_seed(&[1; 32]).public().to_pem();
+    // Only a key whose id says no time, as where the first ones are distrusted.
+    map["data"] = json!({ "zz-mine": mine });
+    let rotated = path("keys.json", &map.to_string())?;
+    let unsigned = || vec!["RecordUnsigned".to_owned(); 2];
+    assert_eq!(verified(&shop.jane, invented, &[]), (1, unsigned()));
+    assert_eq!(verified(&shop.jane, invented, &["--keys", &rotated]), (1, unsigned()));
+    assert_eq!(verified(&shop.jane, invented, &["--keys", &pem]), (1, vec!["SigningTimeUnknown".to_owned()]));
+    let said = |time: &str| verified(&shop.jane, invented, &["--keys", &pem, "--signed-since", time]);
+    assert_eq!(said("2020-01-01T00:00:00Z"), (1, unsigned()));
+    assert_eq!(said("2099-01-01T00:00:00Z"), (0, vec!["BeforeSigning".to_owned()]));
     Ok(())
 }
 
@@ -250,6 +321,19 @@ fn a_new_key_signs_at_once_and_the_retired_one_goes_on_verifying(namespace: &Nam
     assert!(records(&back).iter().any(|record| record.key.as_deref() == Some(id)));
     assert_eq!(public_keys(namespace).named.get(id), Some(&key.public()), "a retired key goes on verifying");
     assert_eq!(verified(&shop.jane, &back, &[]), (0, vec![]));
+
+    // Out of the ConfigMap too, it is distrusted: what it signed is named, and goes on being named when it is dropped.
+    let patch = json!({ "data": { id: null } }).to_string();
+    let args = ["-n", SYSTEM, "patch", "configmap", names::RECORD_KEYS, "--type=merge", "-p", &patch];
+    namespace.kubectl(args).run().expect_code(0);
+    assert!(verified(&shop.jane, &back, &[]).1.contains(&"KeyUnknown".to_owned()));
+    wait::until("the webhook trusts the key no more", LIMIT, || {
+        let dry = shop.jane.in_dry_run().merge(&back, &squeeze()).map_err(|status| anyhow::anyhow!("{status:?}"))?;
+        Ok(annotation(&dry, names::HISTORY).unwrap().contains("KeyUnknown").then_some(()))
+    })?;
+    shop.jane.merge(&back, &squeeze()).unwrap();
+    let (exit, codes) = verified(&shop.jane, &back, &[]);
+    assert_eq!((exit, codes.contains(&"DroppedUnproved".to_owned())), (1, true), "{codes:?}");
     Ok(())
 }
 

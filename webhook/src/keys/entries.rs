@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use release_shared::record::{PrivateKey, PublicKey, PublicKeys, Signer, is_key_id, key_id};
 
 /// The data of the Secret.
@@ -40,6 +41,11 @@ pub(super) fn private(data: &Private) -> Held<PrivateKey> {
 /// The public keys of a ConfigMap.
 pub(super) fn public(data: &Public) -> Held<PublicKey> {
     held(data.iter().map(|(id, text)| (id.clone(), PublicKey::from_pem(text).map_err(|fault| format!("it {fault}")))))
+}
+
+/// A time by which there were keys: the ConfigMap's own, which no entry that is taken out changes, or what is remembered of one before.
+pub(super) fn since(map: &ObjectMeta, remembered: &PublicKeys) -> Option<Timestamp> {
+    map.creation_timestamp.as_ref().map(|time| time.0).into_iter().chain(remembered.since).min()
 }
 
 /// The private keys that hold from now on: those of the Secret; where it has none, those of memory; where nobody knows any, a new one
@@ -129,6 +135,18 @@ mod tests {
         let (id, made) = made.first_key_value().unwrap();
         assert!(id.starts_with("20261121t101500z-"), "{id}");
         assert_eq!(made.public(), key(9).public());
+    }
+
+    #[test]
+    fn when_there_were_keys_is_known_when_the_first_is_gone() {
+        let of = |time: Timestamp| ObjectMeta { creation_timestamp: Some(time.into()), ..ObjectMeta::default() };
+        let remembered = |since: Option<Timestamp>| PublicKeys { since, ..PublicKeys::default() };
+        let (early, late) = (now(), now() + jiff::SignedDuration::from_hours(1));
+        assert_eq!(since(&ObjectMeta::default(), &remembered(None)), None);
+        assert_eq!(since(&of(early), &remembered(None)), Some(early));
+        assert_eq!(since(&of(late), &remembered(Some(early))), Some(early), "deleted, and written again");
+        let signer = Signer::new([("a".to_owned(), key(1))].into(), remembered(Some(early))).unwrap();
+        assert_eq!(signer.public().signed_since(), Some(early));
     }
 
     #[test]

@@ -127,10 +127,11 @@ impl Store {
             let current = self.maps.get_opt(names::RECORD_KEYS).await?;
             let (exists, map) = (current.is_some(), current.unwrap_or_default());
             let before = map.data.clone().unwrap_or_default();
+            let since = entries::since(&map.metadata, retired);
             let mut keys = if exists { PublicKeys::default() } else { retired.clone() };
             keys.named.extend(own.named.clone());
             let data = entries::with_public(&before, &keys);
-            let published = PublicKeys { named: entries::public(&data).keys, ..PublicKeys::default() };
+            let published = PublicKeys { named: entries::public(&data).keys, since, ..PublicKeys::default() };
             if exists && data == before {
                 return Ok(published);
             }

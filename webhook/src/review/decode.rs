@@ -163,6 +163,11 @@ impl Request<'_> {
         self.new.as_ref().is_some_and(|new| record::has_unknown_key(new, self.old.as_ref(), signer))
     }
 
+    /// Whether what it follows on was signed with a key that is not known here.
+    pub(crate) fn follows_unknown_key(&self, signer: &Signer) -> bool {
+        record::follows_unknown_key(self.old.as_ref(), signer)
+    }
+
     /// What is logged of it and repeated in the reply.
     pub(crate) fn facts(&self) -> Facts {
         Facts { name: self.name().to_owned(), ..self.facts.clone() }

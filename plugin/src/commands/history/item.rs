@@ -37,6 +37,9 @@ impl Item {
             Element::Dropped(dropped) => {
                 fields.insert("dropped".into(), json!(dropped.dropped));
                 fields.insert("hash".into(), json!(dropped.hash));
+                if !dropped.unproved.is_empty() {
+                    fields.insert("unproved".into(), json!(dropped.unproved));
+                }
             }
         }
         let range = element.range();
@@ -141,7 +144,7 @@ mod tests {
     #[test]
     fn a_record_is_joined_with_its_outcome() {
         let history = json!([
-            {"dropped": {"from": 1, "to": 4}, "hash": "h4"},
+            {"dropped": {"from": 1, "to": 4}, "hash": "h4", "unproved": ["RecordEdited"]},
             {"revision": 5, "action": "deploy", "content": "c", "by": "jane", "at": "2026-01-02T12:00:00Z", "prev": "h4", "hash": "h5"}
         ]);
         let object = json!({
@@ -153,6 +156,7 @@ mod tests {
         let items = items(&object);
         assert_eq!(items[0].cell("revision", false).unwrap(), "1-4");
         assert_eq!(items[0].cell("action", false).unwrap(), "(dropped)");
+        assert_eq!(items[0].json()["unproved"], json!(["RecordEdited"]));
         assert_eq!(items[1].cell("outcome", false).unwrap(), "Degraded: image");
         insta::assert_json_snapshot!(items[1].json());
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use release_shared::names;
 use release_shared::object::text;
 use release_shared::record::{KeyFault, PublicKey, PublicKeys, is_key_id};
@@ -42,6 +43,16 @@ impl Keys {
                 Err(fault) => Ok(Self::Unknown(format!("{place} cannot be used: {fault}"))),
             },
             Err(error) => Err(error),
+        }
+    }
+
+    /// The same, and nothing that is younger than this needs no signature, whatever the keys say of their own time.
+    pub(super) fn signing_since(self, since: Option<Timestamp>) -> Self {
+        match self {
+            Self::Known(keys, place) => {
+                Self::Known(PublicKeys { since: keys.since.into_iter().chain(since).min(), ..keys }, place)
+            }
+            Self::Unknown(why) => Self::Unknown(why),
         }
     }
 
@@ -107,7 +118,9 @@ fn keys_of(map: &Value) -> Result<PublicKeys, String> {
     if named.is_empty() {
         Err("it has no keys under `data`".into())
     } else {
-        Ok(PublicKeys { named, unnamed: Vec::new() })
+        // The API server's clock: whoever takes a key out, or puts one in, does not change it.
+        let since = text(map, "/metadata/creationTimestamp").and_then(|time| time.parse().ok());
+        Ok(PublicKeys { named, unnamed: Vec::new(), since })
     }
 }
 
@@ -131,6 +144,25 @@ mod tests {
         let indented = pem(1).lines().map(|line| format!("    {line}\n")).collect::<String>();
         let written = format!("apiVersion: v1\nkind: ConfigMap\ndata:\n  a: |\n{indented}");
         assert_eq!(parse(&written).unwrap().named["a"], one.unnamed[0]);
+    }
+
+    #[test]
+    fn a_config_map_says_since_when_there_are_keys_and_so_may_the_user() {
+        let made = |time: Option<&str>| {
+            let metadata = serde_json::json!({"creationTimestamp": time});
+            parse(&serde_json::json!({"metadata": metadata, "data": {"zz-mine": pem(1)}}).to_string()).unwrap()
+        };
+        let since = |keys: PublicKeys, said: Option<&str>| {
+            let said = said.map(|time| time.parse().unwrap());
+            let keys = Keys::Known(keys, String::new()).signing_since(said);
+            keys.known().unwrap().signed_since().map(|time| time.to_string())
+        };
+        let (early, late) = ("2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z");
+        assert_eq!(since(made(None), None), None);
+        assert_eq!(since(made(Some(early)), None).as_deref(), Some(early));
+        assert_eq!(since(made(Some(late)), Some(early)).as_deref(), Some(early));
+        assert_eq!(since(made(Some(early)), Some(late)).as_deref(), Some(early), "nobody makes it later");
+        assert_eq!(since(parse(&pem(1)).unwrap(), Some(early)).as_deref(), Some(early));
     }
 
     #[test]

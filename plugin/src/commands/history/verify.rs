@@ -1,5 +1,6 @@
 //! Whether records are what the webhook wrote: the chain of hashes, the signatures, and that the last one speaks of the object as it is.
 
+use jiff::Timestamp;
 use release_shared::kinds::Kind;
 use release_shared::names;
 use release_shared::object::{annotation, text};
@@ -27,7 +28,8 @@ pub(super) async fn run(cluster: &Cluster, objects: &[Value], args: &History) ->
             objects.len()
         )));
     }
-    let keys = Keys::get(cluster, args.keys.as_deref()).await?;
+    let since = args.signed_since.as_deref().map(signed_since).transpose()?;
+    let keys = Keys::get(cluster, args.keys.as_deref()).await?.signing_since(since);
     let others: Vec<_> = objects.iter().filter_map(whose).collect();
     let evidence = Evidence { keys: keys.known(), others: &others, expect: args.expect.as_deref() };
     let found: Vec<_> = objects.iter().map(|object| look(object, &evidence)).collect();
@@ -45,6 +47,10 @@ pub(super) async fn run(cluster: &Cluster, objects: &[Value], args: &History) ->
     } else {
         Err(Error::Failed(format!("{broken} of {} histories do not hold together", objects.len())))
     }
+}
+
+fn signed_since(text: &str) -> Result<Timestamp, Error> {
+    text.parse().map_err(|_| Error::Usage(format!("--signed-since: {text:?} is no time such as 2026-01-02T15:04:05Z")))
 }
 
 fn whose(object: &Value) -> Option<Whose<'_>> {

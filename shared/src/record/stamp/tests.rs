@@ -425,38 +425,248 @@ fn a_record_is_signed_by_the_newest_key_and_checked_with_any() {
     }
 }
 
+/// What a history keeps of its dropped records: each run's ends, and what is said against it.
+fn runs(object: &Value) -> Vec<(u64, u64, Vec<String>)> {
+    let told = |element: &Element| match element {
+        Element::Dropped(run) => Some((run.dropped.from, run.dropped.to, run.unproved.iter().cloned().collect())),
+        Element::Record(_) => None,
+    };
+    history(object).0.iter().filter_map(told).collect()
+}
+
+fn examined(object: &Value, keys: &crate::record::PublicKeys) -> Vec<&'static str> {
+    let mut read = object.clone();
+    read["metadata"]["namespace"] = "acme".into();
+    let evidence = crate::record::Evidence { keys: Some(keys), ..Default::default() };
+    crate::record::examine(Kind::ReleaseBinding, &read, &evidence).iter().map(Finding::code).collect()
+}
+
 #[test]
-fn what_stands_for_dropped_records_is_signed_where_all_of_them_were() {
-    let signer = signer();
+fn what_stands_for_dropped_records_is_signed_and_says_which_were_not() {
+    let since = Some("2026-01-02T12:01:00Z".parse().unwrap());
+    let keys = crate::record::PublicKeys { since, ..Default::default() };
+    let signer = Signer::new(signer().private().clone(), keys).unwrap();
     let bounds = Bounds { records: 2, ..Bounds::default() };
-    let mut object = write(&pin("web-0"), None);
+    let mut object = write(&edited(&pin("web-0"), |o| o["metadata"]["creationTimestamp"] = NOON.into()), None);
     for revision in 2..=9 {
         let new = edited(&object, |o| o["spec"]["releaseName"] = format!("web-{revision}").into());
-        // The second was made without the webhook as well.
+        // The second was made without a key as well.
         let signer = (revision != 2).then_some(&signer);
         let request = StampRequest { bounds, signer, ..request(&new, Some(&object)) };
         let next = stamped_with(&new, &stamp(&request).unwrap());
-        assert!(verify(&StampRequest { new: &next, ..request }).is_ok(), "{revision}");
         let check = StampRequest { new: &next, ..request };
-        let spoiled = annotation(&next, names::HISTORY).unwrap().replacen("\"to\":", "\"to\":1", 1);
-        let spoiled = edited(&next, |o| o["metadata"]["annotations"][names::HISTORY] = spoiled.into());
-        assert_eq!(verify(&StampRequest { new: &spoiled, ..check }).is_ok(), revision < 3, "{revision}");
+        assert!(verify(&check).is_ok(), "{revision}");
+        for (key, other) in [("\"to\":", "\"to\":1"), ("\"BeforeSigning\"", ""), ("\"sig\":", "\"was\":")] {
+            let text = annotation(&next, names::HISTORY).unwrap();
+            let spoiled = text.replacen(key, other, 1);
+            let is_spoiled = spoiled != text && text.contains("dropped");
+            let spoiled = edited(&next, |o| o["metadata"]["annotations"][names::HISTORY] = spoiled.into());
+            assert_eq!(verify(&StampRequest { new: &spoiled, ..check }).is_err(), is_spoiled, "{key} {revision}");
+        }
         object = next;
     }
-    let runs: Vec<_> = history(&object)
-        .0
-        .iter()
-        .filter_map(|element| if let Element::Dropped(run) = element { Some(run.clone()) } else { None })
-        .collect();
-    let told: Vec<_> = runs.iter().map(|run| (run.dropped.from, run.dropped.to, run.key.as_deref())).collect();
-    assert_eq!(told, [(1, 2, None), (3, 7, Some("b"))]);
-    let public = signer.public();
-    let evidence = crate::record::Evidence { keys: Some(public), ..Default::default() };
-    let mut read = object.clone();
-    read["metadata"]["namespace"] = "acme".into();
-    let found = crate::record::examine(Kind::ReleaseBinding, &read, &evidence);
-    let codes: Vec<_> = found.iter().map(Finding::code).collect();
-    assert_eq!(codes, ["BeforeSigning", "RecordsDropped"], "{found:?}");
+    assert_eq!(runs(&object), [(1, 2, vec!["BeforeSigning".to_owned()]), (3, 7, vec![])]);
+    assert_eq!(examined(&object, signer.public()), ["DroppedBeforeSigning", "RecordsDropped"]);
+}
+
+/// A history of signed records, with something done to it around the webhook.
+fn around(revisions: u64, tamper: impl FnOnce(&mut Vec<Value>)) -> Value {
+    let signer = signer();
+    let mut object = edited(&pin("web-0"), |o| o["metadata"]["creationTimestamp"] = NOON.into());
+    let mut old = None;
+    for revision in 1..=revisions {
+        object["spec"]["releaseName"] = format!("web-{revision}").into();
+        let request = StampRequest { signer: Some(&signer), ..request(&object, old.as_ref()) };
+        object = stamped_with(&object, &stamp(&request).unwrap());
+        old = Some(object.clone());
+    }
+    let mut written: Vec<Value> = serde_json::from_str(annotation(&object, names::HISTORY).unwrap()).unwrap();
+    tamper(&mut written);
+    edited(&object, |o| o["metadata"]["annotations"][names::HISTORY] = json!(written).to_string().into())
+}
+
+/// The object after an honest change that leaves its history so much room, which every replica takes.
+fn squeezed(object: &Value, bounds: Bounds, signer: &Signer) -> Value {
+    let new = edited(object, |o| {
+        o["spec"]["releaseName"] = format!("{}x", o["spec"]["releaseName"].as_str().unwrap()).into();
+    });
+    let request = StampRequest { bounds, signer: Some(signer), ..request(&new, Some(object)) };
+    let next = stamped_with(&new, &stamp(&request).unwrap());
+    verify(&StampRequest { new: &next, ..request }).unwrap();
+    next
+}
+
+fn other_binding() -> Value {
+    let new = pin("web-3");
+    let signer = signer();
+    let request = StampRequest { name: "web-prod", signer: Some(&signer), ..request(&new, None) };
+    let stamp = stamp(&request).unwrap();
+    let mut record: Vec<Value> = serde_json::from_str(&stamp.annotations[names::HISTORY]).unwrap();
+    record.remove(0)
+}
+
+#[test]
+fn what_was_found_stays_found_when_it_is_dropped() {
+    let signer = signer();
+    let unknown = crate::record::PrivateKey::from_seed(&[9; 32]);
+    let unknown = Signer::new([("c".to_owned(), unknown)].into(), crate::record::PublicKeys::default()).unwrap();
+    type Tamper = fn(&mut Vec<Value>);
+    let rows: &[(&str, Tamper, &[&str], &[&str])] = &[
+        ("nothing", |_| {}, &[], &["RecordsDropped"]),
+        ("a gap", |h| drop(h.drain(2..4)), &["RecordMissing"], &["RecordMissing", "RecordsDropped", "RecordsDropped"]),
+        ("no beginning", |h| drop(h.remove(0)), &["RecordMissing"], &["RecordMissing", "RecordsDropped"]),
+        ("another order", |h| h.swap(2, 3), &["RecordsReordered"], &["RecordsReordered"]),
+        ("one twice", |h| h.insert(2, h[1].clone()), &["RecordsReordered"], &["RecordsReordered"]),
+        ("another author", |h| h[3]["by"] = "eve".into(), &["RecordEdited"], &["DroppedUnproved"]),
+        ("another reason", |h| h[0]["reason"] = "x".into(), &["RecordEdited"], &["DroppedUnproved"]),
+        (
+            "a record of another object",
+            |h| {
+                let mut record = other_binding();
+                record["revision"] = 4.into();
+                record["prev"] = h[2]["hash"].clone();
+                record["hash"] = h[3]["hash"].clone();
+                record["sig"] = h[3]["sig"].clone();
+                h[3] = record;
+            },
+            &["RecordEdited"],
+            &["DroppedUnproved"],
+        ),
+        (
+            "no signature",
+            |h| drop(h[3].as_object_mut().unwrap().remove("sig")),
+            &["RecordUnsigned"],
+            &["DroppedUnproved"],
+        ),
+        ("another signature", |h| h[3]["sig"] = h[4]["sig"].clone(), &["SignatureInvalid"], &["DroppedUnproved"]),
+        ("another key", |h| h[3]["key"] = "zz".into(), &["KeyUnknown"], &["DroppedUnproved"]),
+        (
+            "a run of somebody's own",
+            |h| h[3] = json!({"dropped": {"from": 4, "to": 4}, "prev": h[2]["hash"], "hash": h[3]["hash"]}),
+            &["DroppedUnsigned"],
+            &["DroppedUnsigned"],
+        ),
+        (
+            "a run of somebody's own that says what it likes",
+            |h| {
+                let run = json!({"from": 4, "to": 4});
+                h[3] = json!({"dropped": run, "prev": h[2]["hash"], "hash": h[3]["hash"], "unproved": 7, "key": "b", "sig": "x"});
+            },
+            &["SignatureInvalid"],
+            &["SignatureInvalid"],
+        ),
+    ];
+    let one = Bounds { records: 1, ..Bounds::default() };
+    for (what, tamper, before, after) in rows {
+        let object = around(7, tamper);
+        let contains = |found: Vec<&str>, expected: &[&str]| expected.iter().all(|code| found.contains(code));
+        let found = examined(&object, signer.public());
+        assert!(contains(found.clone(), before) && before.is_empty() == found.is_empty(), "{what}: {found:?}");
+        // One by one, all at once, and without any room.
+        let gently = squeezed(&squeezed(&object, Bounds { records: 4, ..one }, &signer), one, &signer);
+        let at_once = squeezed(&object, one, &signer);
+        for next in [gently, at_once] {
+            let found = examined(&next, signer.public());
+            assert!(contains(found.clone(), after), "{what}: {found:?}");
+            assert_eq!(found.iter().all(|code| *code == "RecordsDropped"), before.is_empty(), "{what}: {found:?}");
+        }
+        let pressed = squeezed(&object, Bounds { records: 1, bytes: 0 }, &signer);
+        assert_eq!(runs(&pressed).len(), 1, "{what}: {:?}", runs(&pressed));
+        let found = examined(&pressed, signer.public());
+        let expected = if before.is_empty() { "RecordsDropped" } else { "DroppedUnproved" };
+        assert!(found.contains(&expected) || what == &"no beginning", "{what}: {found:?} {:?}", runs(&pressed));
+        assert_eq!(found.iter().all(|code| *code == "RecordsDropped"), before.is_empty(), "{what}: {found:?}");
+        // And it goes on being told, when more is dropped behind it.
+        let later = squeezed(&squeezed(&pressed, one, &signer), one, &signer);
+        let found = examined(&later, signer.public());
+        assert_eq!(found.iter().all(|code| *code == "RecordsDropped"), before.is_empty(), "{what}: {found:?}");
+    }
+    // A key that is distrusted by now.
+    let distrusted = squeezed(&around(7, |_| {}), one, &unknown);
+    assert_eq!(examined(&distrusted, unknown.public()), ["DroppedUnproved"]);
+    assert_eq!(runs(&distrusted), [(1, 7, vec!["KeyUnknown".to_owned()])]);
+}
+
+#[test]
+fn a_key_of_another_replica_is_looked_up_before_anything_is_dropped() {
+    let known = signer();
+    let object = around(2, |history| history[0]["key"] = "d".into());
+    assert!(!follows_unknown_key(None, &known) && !follows_unknown_key(Some(&pin("web")), &known));
+    assert!(!follows_unknown_key(Some(&object), &known), "only the newest is asked for");
+    let newest = around(2, |history| history[1]["key"] = "d".into());
+    assert!(follows_unknown_key(Some(&newest), &known));
+    let said = edited(&object, |o| {
+        o["metadata"]["annotations"][names::REASON] = r#""key":"d""#.into();
+        o["spec"]["releaseName"] = "web-3".into();
+    });
+    let request = StampRequest { signer: Some(&known), ..request(&said, Some(&object)) };
+    let said = stamped_with(&said, &stamp(&request).unwrap());
+    assert!(!follows_unknown_key(Some(&said), &known), "a reason is no key");
+}
+
+#[test]
+fn what_a_dry_run_dropped_is_nobodys() {
+    let signer = signer();
+    let object = around(7, |_| {});
+    let new = edited(&object, |o| o["spec"]["releaseName"] = "web-new".into());
+    let bounds = Bounds { records: 2, ..Bounds::default() };
+    let request = StampRequest { bounds, signer: Some(&signer), dry_run: true, ..request(&new, Some(&object)) };
+    let dry = stamped_with(&new, &stamp(&request).unwrap());
+    verify(&StampRequest { new: &dry, ..request }).unwrap();
+    let run: Value = serde_json::from_str::<Vec<Value>>(annotation(&dry, names::HISTORY).unwrap()).unwrap().remove(0);
+    assert_eq!((&run["dropped"]["to"], &run["dryRun"]), (&json!(6), &json!(true)));
+    let put = |run: Value| {
+        around(7, |history| {
+            history.drain(..6);
+            history.insert(0, run);
+        })
+    };
+    assert_eq!(examined(&put(run.clone()), signer.public()), ["RecordOfDryRun"]);
+    let unmarked = edited(&run, |run| drop(run.as_object_mut().unwrap().remove("dryRun")));
+    assert_eq!(examined(&put(unmarked), signer.public()), ["SignatureInvalid"]);
+    // Another webhook puts it into a change that is stored, and an honest change drops more behind it.
+    let real = StampRequest { dry_run: false, ..request };
+    let stored = stamped_with(&new, &stamp(&real).unwrap());
+    let exchanged = edited(&stored, |o| {
+        let mut history: Vec<Value> = serde_json::from_str(annotation(o, names::HISTORY).unwrap()).unwrap();
+        history[0] = run.clone();
+        o["metadata"]["annotations"][names::HISTORY] = json!(history).to_string().into();
+    });
+    assert!(verify(&StampRequest { new: &stored, ..real }).is_ok());
+    assert_eq!(verify(&StampRequest { new: &exchanged, ..real }).unwrap_err().code, "StampMismatch");
+    let later = squeezed(&put(run), Bounds { records: 1, ..Bounds::default() }, &signer);
+    assert_eq!(examined(&later, signer.public()), ["RecordOfDryRun", "RecordsDropped"], "it stays");
+    let pressed = squeezed(&later, Bounds { records: 1, bytes: 0 }, &signer);
+    assert_eq!(examined(&pressed, signer.public()), ["DroppedUnproved"]);
+    assert_eq!(runs(&pressed), [(1, 8, vec!["RecordOfDryRun".to_owned()])]);
+}
+
+#[test]
+fn nothing_that_stands_in_a_history_stops_the_next_change() {
+    let signer = signer();
+    let long = "a".repeat(3000);
+    let junk: [Value; 8] = [
+        json!({"revision": 4}),
+        json!({"revision": 5, "hash": long, "prev": long}),
+        json!({"dropped": {"from": 9, "to": 2}, "hash": long, "unproved": [long]}),
+        json!({"dropped": {"from": 0, "to": u64::MAX}, "hash": "\u{1}"}),
+        json!({"revision": 7, "hash": 7}),
+        json!({"revision": 2}),
+        json!({"revision": 2}),
+        json!({"revision": u64::MAX}),
+    ];
+    let junk: Vec<Value> = junk.iter().cycle().take(400).cloned().collect();
+    let mut object = around(7, |history| drop(history.splice(3..5, junk)));
+    object["status"] = json!({"outcomes": [{"revision": 2, "lastHealth": "Healthy"}]});
+    let full = edited(&object, |o| {
+        let size = WEBHOOK_ANNOTATION_LIMIT - 4000;
+        o["metadata"]["annotations"]["x"] = "y".repeat(size).into();
+    });
+    let next = squeezed(&full, Bounds::default(), &signer);
+    assert!(annotations_size(&next) <= WEBHOOK_ANNOTATION_LIMIT);
+    let kept: Vec<Value> = serde_json::from_str(annotation(&next, names::HISTORY).unwrap()).unwrap();
+    assert_eq!(kept.len(), 4, "a run, the healthy record, a run, and the new one: {kept:#?}");
+    assert!(examined(&next, signer.public()).contains(&"DroppedUnproved"));
 }
 
 proptest::proptest! {

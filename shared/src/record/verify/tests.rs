@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::record::chain::hash_of;
 use crate::record::{Bounds, PrivateKey, Signer, StampRequest, stamp};
 
 /// What each row does to the history of an object, and to the object.
@@ -8,7 +9,7 @@ type Tamper = fn(&mut Vec<Value>, &mut Value);
 
 fn signer() -> Signer {
     let key = PrivateKey::from_seed(&[7; 32]);
-    Signer::new([("20260101t000000z-aaaaaaaa".to_owned(), key)].into(), PublicKeys::default()).unwrap()
+    Signer::new([("20260101t001000z-aaaaaaaa".to_owned(), key)].into(), PublicKeys::default()).unwrap()
 }
 
 /// A binding of so many revisions, the last `signed` of them signed.
@@ -160,6 +161,22 @@ fn each_way_to_improve_on_a_history_is_found_and_named() {
             |_, object| object["metadata"]["annotations"][names::CHANGED_BY] = "omar".into(),
             &["StampDiffers"],
         ),
+        (
+            "a stamp taken off",
+            |_, object| drop(object["metadata"]["annotations"].as_object_mut().unwrap().remove(names::CHANGED_BY)),
+            &["StampDiffers"],
+        ),
+        (
+            "all stamps taken off",
+            |_, object| {
+                let stamps = [names::REVISION, names::CHANGED_BY, names::CHANGED_AT, names::RELEASE_VERSION];
+                object["metadata"]["annotations"]
+                    .as_object_mut()
+                    .unwrap()
+                    .retain(|key, _| !stamps.contains(&key.as_str()));
+            },
+            &["StampDiffers", "StampDiffers", "StampDiffers"],
+        ),
         ("an empty history", |history, _| history.clear(), &["NotRecorded"]),
         (
             "set back",
@@ -282,7 +299,7 @@ fn what_the_bound_dropped_is_told_apart_from_what_somebody_did() {
         (
             "its signature taken off, in an object that is older than the first key",
             |history, _| history[0].as_object_mut().unwrap().retain(|key, _| !["key", "sig"].contains(&key.as_str())),
-            &["BeforeSigning 1-6"],
+            &["DroppedUnsigned 1-6"],
         ),
         ("gone", |history, _| drop(history.remove(0)), &["RecordMissing 1-6"]),
     ];
@@ -310,8 +327,55 @@ fn what_is_older_than_signing_is_unproved_and_no_fault() {
     let mut young = object.clone();
     young["metadata"]["creationTimestamp"] = "2026-01-01T00:11:00Z".into();
     assert_eq!(found(&young, &evidence), ["RecordUnsigned 1", "RecordUnsigned 2", "RecordUnsigned 3"]);
-    // Without keys, or with keys that say nothing of their time, only the order tells.
-    assert_eq!(found(&young, &Evidence::default()), ["BeforeSigning 1-3"]);
+    // Who says of an object nothing of its time, or of a record, says nothing for it.
+    let nameless =
+        tampered(&object, |_, object| drop(object["metadata"].as_object_mut().unwrap().remove("creationTimestamp")));
+    assert_eq!(found(&nameless, &evidence), ["RecordUnsigned 1", "RecordUnsigned 2", "RecordUnsigned 3"]);
+    let timeless = tampered(&object, |history, _| {
+        history[1]["at"] = "once".into();
+        rehash(&mut history[..3], 1);
+    });
+    assert_eq!(
+        found(&timeless, &evidence),
+        ["ChainBroken 4", "BeforeSigning 1", "RecordUnsigned 2", "BeforeSigning 3"]
+    );
+    // Without keys nobody can say, and with keys that say nothing of their time it is not proved that there was none.
+    assert_eq!(found(&object, &Evidence::default()), ["UnsignedUnchecked 1-3"]);
+    let unnamed = PublicKeys { unnamed: signer.public().named.values().cloned().collect(), ..PublicKeys::default() };
+    assert_eq!(found(&object, &Evidence { keys: Some(&unnamed), ..evidence }), ["SigningTimeUnknown 1-3"]);
+    let since = |time: &str| PublicKeys { since: Some(time.parse().unwrap()), ..unnamed.clone() };
+    let (late, early) = (since("2026-01-01T00:10:00Z"), since("2025-01-01T00:00:00Z"));
+    assert_eq!(found(&object, &Evidence { keys: Some(&late), ..evidence }), ["BeforeSigning 1-3"]);
+    assert_eq!(
+        found(&object, &Evidence { keys: Some(&early), ..evidence }),
+        ["RecordUnsigned 1", "RecordUnsigned 2", "RecordUnsigned 3"]
+    );
+}
+
+#[test]
+fn a_history_that_is_invented_without_a_key_never_passes() {
+    let signer = signer();
+    let object = tampered(&binding("web-dev", 3, 3, Bounds::default()), |history, object| {
+        for record in history.iter_mut() {
+            record["by"] = "eve".into();
+            record.as_object_mut().unwrap().retain(|key, _| !["key", "sig"].contains(&key.as_str()));
+        }
+        rehash(history, 0);
+        object["metadata"]["annotations"][names::CHANGED_BY] = "eve".into();
+        object["metadata"]["creationTimestamp"] = "2026-01-02T00:00:00Z".into();
+    });
+    let named = signer.public().clone();
+    let mut with_mine = named.clone();
+    with_mine.named.insert("zz-mine".to_owned(), PrivateKey::from_seed(&[8; 32]).public());
+    let unnamed = PublicKeys { unnamed: named.named.values().cloned().collect(), ..PublicKeys::default() };
+    for keys in [named, with_mine] {
+        let evidence = Evidence { keys: Some(&keys), ..Evidence::default() };
+        assert_eq!(found(&object, &evidence), ["RecordUnsigned 1", "RecordUnsigned 2", "RecordUnsigned 3"]);
+    }
+    let evidence = Evidence { keys: Some(&unnamed), ..Evidence::default() };
+    assert_eq!(found(&object, &evidence), ["SigningTimeUnknown 1-3"]);
+    let findings = examine(Kind::ReleaseBinding, &object, &evidence);
+    assert!(findings.iter().all(Finding::is_fault));
 }
 
 #[test]
@@ -341,7 +405,7 @@ fn findings_have_codes_of_their_own_and_one_sentence() {
         Finding::Unreadable,
         Finding::Edited(3),
         Finding::OfAnother(3, OTHER.to_string()),
-        Finding::DryRun(3),
+        Finding::DryRun(range),
         Finding::Missing(range),
         Finding::Begins(3),
         Finding::OutOfOrder(3, 4),
@@ -350,9 +414,13 @@ fn findings_have_codes_of_their_own_and_one_sentence() {
         Finding::UnknownKey(range, "k".into()),
         Finding::Unsigned(3),
         Finding::DroppedUnsigned(range),
+        Finding::Undated(range),
+        Finding::UnsignedUnchecked(range),
         Finding::BeforeSigning(range),
         Finding::Dropped(range, true),
         Finding::Dropped(range, false),
+        Finding::DroppedBeforeSigning(range),
+        Finding::DroppedUnproved(range, ["KeyUnknown".to_owned(), "RecordEdited".to_owned()].into()),
         Finding::Changed,
         Finding::StampDiffers(names::CHANGED_BY),
         Finding::SetBack(3, "h".into()),
