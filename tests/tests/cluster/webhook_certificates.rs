@@ -1,7 +1,6 @@
 //! Certificates that the webhook makes itself: replaced in time, and put back when somebody takes them away.
 
 pub(crate) mod caller;
-pub(crate) mod forwarder;
 pub(crate) mod mount;
 pub(crate) mod replica;
 pub(crate) mod system;
@@ -14,11 +13,11 @@ use std::{env, fs};
 
 use anyhow::{Context, ensure};
 use release_tests::pki::Authority;
+use release_tests::service::Service;
 use release_tests::{Namespace, fixture, trials, wait};
 use serde_json::json;
 
 use self::caller::{Call, Laggards};
-use self::forwarder::Forwarder;
 use self::replica::{Replica, Settings};
 use self::system::{LIMIT, System, certificates};
 use super::objects::{Shop, created, release, with};

@@ -35,6 +35,11 @@ impl<'a> Settings<'a> {
         Ok(Self { control_plane, kubeconfig, name: name.to_owned(), flags })
     }
 
+    /// Another way to the API server, or somebody else's rights.
+    pub(crate) fn with_kubeconfig(self, kubeconfig: PathBuf) -> Self {
+        Self { kubeconfig, ..self }
+    }
+
     fn log(&self) -> PathBuf {
         self.control_plane.folder().join(format!("{}.log", self.name))
     }
@@ -74,7 +79,7 @@ pub(crate) struct Replica {
     process: Recorded,
     child: Child,
     pub(crate) address: SocketAddr,
-    health: u16,
+    pub(crate) health: u16,
     log: PathBuf,
 }
 
@@ -109,8 +114,18 @@ impl Replica {
 
     /// How much memory of the machine it has, in bytes.
     pub(crate) fn memory(&self) -> anyhow::Result<usize> {
+        self.status("VmRSS:")
+    }
+
+    /// How much it had at most, in bytes.
+    pub(crate) fn peak(&self) -> anyhow::Result<usize> {
+        self.status("VmHWM:")
+    }
+
+    /// A size in `/proc/PID/status`. (proc_pid_status(5))
+    fn status(&self, key: &str) -> anyhow::Result<usize> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).context("reading its status")?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let line = status.lines().find_map(|line| line.strip_prefix(key)).with_context(|| format!("no {key}"))?;
         let kilobytes: usize = line.trim().trim_end_matches(" kB").parse().with_context(|| line.to_owned())?;
         Ok(kilobytes * 1024)
     }
