@@ -22,7 +22,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// How one is started.
 pub(crate) struct Settings<'a> {
     control_plane: &'a ControlPlane,
-    kubeconfig: PathBuf,
+    pub(crate) kubeconfig: PathBuf,
     name: String,
     flags: Vec<String>,
 }
@@ -33,11 +33,6 @@ impl<'a> Settings<'a> {
         let kubeconfig = control_plane.service_account(names::SYSTEM_NAMESPACE, names::WEBHOOK)?;
         let flags = flags.iter().map(|&flag| flag.to_owned()).collect();
         Ok(Self { control_plane, kubeconfig, name: name.to_owned(), flags })
-    }
-
-    /// Another way to the API server, or somebody else's rights.
-    pub(crate) fn with_kubeconfig(self, kubeconfig: PathBuf) -> Self {
-        Self { kubeconfig, ..self }
     }
 
     fn log(&self) -> PathBuf {
