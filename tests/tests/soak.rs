@@ -3,8 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "clippy takes tests with a harness of their own for a program")]
 
+// The paths are those that the compiler would take; rustfmt would take others.
+
 /// What the cluster tests have for this.
 #[expect(dead_code, reason = "the cluster tests use the rest of it")]
+#[path = "cluster"]
 mod cluster {
     pub(crate) mod fault_proxy;
     pub(crate) mod fault_replica;
@@ -17,6 +20,7 @@ mod cluster {
 }
 
 /// One module a subject.
+#[path = "soak"]
 mod soak {
     pub(crate) mod caller;
     pub(crate) mod certificates;

@@ -43,12 +43,7 @@ fn finish(report: &Report, fleet: &Fleet<'_>, load: Load, start: Instant, what: 
     load.until_more(100)?;
     let summary = load.stop()?;
     let peak = fleet.peak()?;
-    report.say(format!(
-        "{what}; meanwhile {}; peak {} of {}",
-        told(&summary),
-        mebibytes(peak),
-        mebibytes(MEMORY)
-    ));
+    report.say(format!("{what}; meanwhile {}; peak {} of {}", told(&summary), mebibytes(peak), mebibytes(MEMORY)));
     summary.explained(start).iter().for_each(|line| report.say(format!("  {line}")));
     ensure!(summary.failures.is_empty(), "{} of {} writes failed", summary.failures.len(), summary.writes);
     ensure!(peak < MEMORY, "it had {}", mebibytes(peak));
@@ -83,10 +78,8 @@ fn silent_connections_keep_nobody_out(namespace: &Namespace<'_>) -> anyhow::Resu
     ensure!(broken.is_empty(), "{} were not let in: {:?}", broken.len(), broken.first());
     load.until_more(200)?;
     let replica = &fleet.replicas[0];
-    let (open, evicted) = (
-        replica.figure("release_webhook_connections")?,
-        replica.figure("release_webhook_connections_evicted_total")?,
-    );
+    let (open, evicted) =
+        (replica.figure("release_webhook_connections")?, replica.figure("release_webhook_connections_evicted_total")?);
     let now = mebibytes(replica.memory()?);
     ensure!(replica.is_ready(), "it is not ready");
     ensure!(open <= 2048.0, "{open} connections are open");

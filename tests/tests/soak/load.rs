@@ -140,6 +140,14 @@ impl Summary {
     }
 }
 
+/// What the API server says, or what came instead of its answer.
+fn words(error: kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message,
+        other => format!("{:#}", anyhow::Error::from(other)),
+    }
+}
+
 /// Ports and the like differ between failures of one kind.
 fn without_numbers(text: &str) -> String {
     let mut shown = String::new();
@@ -182,7 +190,7 @@ impl Writer {
             self.shared.writes.fetch_add(1, Ordering::Relaxed);
             self.shared.told().times.push(start.elapsed());
             if let Err(error) = told {
-                self.shared.told().failures.push(Failure { at: Instant::now(), why: error.to_string() });
+                self.shared.told().failures.push(Failure { at: Instant::now(), why: words(error) });
                 // Nobody answers at once while nothing is there.
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }

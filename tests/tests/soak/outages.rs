@@ -107,7 +107,8 @@ fn outage(
     ));
     summary.explained(gone).iter().for_each(|line| report.say(format!("  {line}")));
     ensure!(seen < LIMIT, "only after {seen:?}");
-    let late: Vec<_> = summary.failures.iter().filter(|failure| failure.at > accepted + Duration::from_secs(2)).collect();
+    let late: Vec<_> =
+        summary.failures.iter().filter(|failure| failure.at > accepted + Duration::from_secs(2)).collect();
     ensure!(late.is_empty(), "{} writes failed later: {:?}", late.len(), late.first());
     Ok(())
 }

@@ -118,7 +118,8 @@ fn a_killed_replica_costs_seconds(namespace: &Namespace<'_>) -> anyhow::Result<(
     let report = Report::begin("kill -9");
     let mut fleet = Fleet::start(namespace, 2, &[DRAIN])?;
     for turn in 0..scaled(10, 1)? {
-        let load = Load::start(&Namespace::create(namespace.control_plane(), "killed")?, PEOPLE)?;
+        let own = Namespace::create(namespace.control_plane(), "killed")?;
+        let load = Load::start(&own, PEOPLE)?;
         load.until_more(200)?;
         let killed = fleet.replicas.remove(0);
         let start = Instant::now();
