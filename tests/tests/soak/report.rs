@@ -31,7 +31,9 @@ pub(crate) struct Report {
 }
 
 impl Report {
+    /// Ends the line with the test's name.
     pub(crate) fn begin(subject: &'static str) -> Self {
+        let _ = writeln!(io::stdout().lock());
         Self { subject, start: Instant::now() }
     }
 
