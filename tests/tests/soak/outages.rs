@@ -117,12 +117,12 @@ fn outage(
 fn until_seen(replica: &Replica, namespace: &Namespace<'_>, name: &str) -> anyhow::Result<()> {
     let admin = Person::admin(namespace);
     let before = Timestamp::now().as_second() as f64;
-    // Times are told in whole seconds or less; a moment makes sure that this one is later.
+    // Times are told in whole seconds; a moment makes sure that this one is later.
     thread::sleep(Duration::from_millis(1100));
     until_accepted("an Environment is taken", || admin.create(&environment(name, &[])))?;
     wait::until("the webhook hears of an Environment", LIMIT, || {
         let heard = replica.figure(r#"release_webhook_cache_heard_timestamp_seconds{kind="Environment"}"#)?;
-        Ok((heard > before + 1.0).then_some(()))
+        Ok((heard >= before + 1.0).then_some(()))
     })
 }
 
