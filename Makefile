@@ -56,6 +56,12 @@ cluster: programs ## Run the tests against a real control plane
 # How long each of them runs, in seconds.
 FUZZ_SECONDS ?= 60
 
+.PHONY: soak
+soak: ## Keep the webhook under load for an hour while everything around it goes wrong (RELEASE_SOAK=0.02 for a part, ONLY=replacement)
+	$(CARGO) build --locked --release -p kubectl-release -p release-webhook -p release-controller
+	$(CARGO) build --locked -p release-tests --bins
+	RELEASE_BIN_DIR=$(CURDIR)/target/release $(CARGO) test --locked -p release-tests --test soak -- --nocapture $(ONLY)
+
 .PHONY: fuzz-smoke
 fuzz-smoke: ## Fuzz every entrance, a minute each (FUZZ_SECONDS=60, FUZZ_TARGETS="review history")
 	tests/fuzz/smoke $(FUZZ_SECONDS) $(FUZZ_TARGETS)

@@ -1,6 +1,7 @@
 //! A whole control plane on loopback, of its own for each [`ControlPlane`]: ready within seconds, gone without a trace.
 
 mod api_server;
+mod etcd;
 mod nodes;
 mod others;
 mod servers;
@@ -25,6 +26,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use self::api_server::ApiServer;
+use self::etcd::Etcd;
 use self::others::Others;
 use crate::binaries::{self, Binaries};
 use crate::kubeconfig::{self, Identity};
@@ -60,6 +62,7 @@ pub struct ControlPlane {
     group: Group,
     folder: PathBuf,
     authority: Authority,
+    etcd: Etcd,
     api_server: ApiServer,
     others: Others,
     server_url: String,
@@ -203,6 +206,19 @@ impl ControlPlane {
             self.others.start_again(&self.group)?;
         }
         Ok(())
+    }
+
+    /// Stops etcd: the API server runs, and can neither read nor write. Fine when it is stopped. For a control plane of the test's own.
+    pub fn stop_etcd(&self) {
+        self.etcd.stop(&self.group);
+    }
+
+    /// Starts etcd again, where it was and with all that it knew, and waits until it is healthy. Fine when it runs.
+    ///
+    /// # Errors
+    /// When it does not become healthy; the message ends with the tail of its log.
+    pub fn start_etcd(&self) -> anyhow::Result<()> {
+        self.etcd.start_again(&self.group)
     }
 
     /// Puts an object of ours into the store as it is, past schemas, policies and hooks: as an earlier version let it in.

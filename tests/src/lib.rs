@@ -22,6 +22,7 @@ pub mod process;
 pub mod programs;
 pub mod runtime;
 mod server;
+pub mod service;
 pub mod testbed;
 pub mod trial;
 pub mod wait;

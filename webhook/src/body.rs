@@ -44,18 +44,18 @@ pub(crate) fn expected(body: &Body) -> usize {
 ///
 /// # Errors
 /// When it does not come, or not as a whole.
-pub(crate) async fn read(body: Body, patience: Duration) -> Result<Read, Error> {
+pub(crate) async fn read(body: &mut Body, patience: Duration) -> Result<Read, Error> {
     timeout(patience, collect(body, true)).await.map_err(|_| Error::Slow)?.map_err(Error::from)
 }
 
 /// Reads a body and keeps nothing of it: a client that is still writing when the connection is closed does not see its answer.
-pub(crate) async fn discard(body: Body, patience: Duration) {
+pub(crate) async fn discard(mut body: Body, patience: Duration) {
     // What went wrong with it the client will find out by itself.
-    let _ = timeout(patience, collect(body, false)).await;
+    let _ = timeout(patience, collect(&mut body, false)).await;
 }
 
-async fn collect(mut body: Body, keep: bool) -> Result<Read, axum::Error> {
-    let mut most = if keep { expected(&body) } else { 0 };
+async fn collect(body: &mut Body, keep: bool) -> Result<Read, axum::Error> {
+    let mut most = if keep { expected(body) } else { 0 };
     let mut whole: Vec<u8> = Vec::with_capacity(if body.size_hint().exact().is_some() { most } else { 0 });
     let mut seen = 0_usize;
     while let Some(frame) = body.frame().await {
@@ -88,11 +88,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_is_read_up_to_the_limit() {
-        for body in [Body::from(vec![b'x'; LIMIT]), chunked(7, 1024 * 1024)] {
-            assert!(matches!(read(body, PATIENCE).await, Ok(Read::Whole(whole)) if whole.len() == LIMIT));
+        for mut body in [Body::from(vec![b'x'; LIMIT]), chunked(7, 1024 * 1024)] {
+            assert!(matches!(read(&mut body, PATIENCE).await, Ok(Read::Whole(whole)) if whole.len() == LIMIT));
         }
-        for body in [Body::from(vec![b'x'; LIMIT + 1]), chunked(8, 1024 * 1024), chunked(80, 1024 * 1024)] {
-            assert!(matches!(read(body, PATIENCE).await, Ok(Read::TooLarge(start)) if start.len() == START));
+        for mut body in [Body::from(vec![b'x'; LIMIT + 1]), chunked(8, 1024 * 1024), chunked(80, 1024 * 1024)] {
+            assert!(matches!(read(&mut body, PATIENCE).await, Ok(Read::TooLarge(start)) if start.len() == START));
         }
     }
 
@@ -105,13 +105,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_that_does_not_come_is_given_up() {
-        let never = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
-        assert!(matches!(read(never, PATIENCE).await, Err(Error::Slow)));
+        let mut never = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
+        assert!(matches!(read(&mut never, PATIENCE).await, Err(Error::Slow)));
     }
 
     #[tokio::test]
     async fn one_that_breaks_off_is_told_apart() {
-        let broken = Body::from_stream(stream::iter([Ok("abc"), Err(std::io::Error::other("gone"))]));
-        assert!(matches!(read(broken, PATIENCE).await, Err(Error::Broken(_))));
+        let mut broken = Body::from_stream(stream::iter([Ok("abc"), Err(std::io::Error::other("gone"))]));
+        assert!(matches!(read(&mut broken, PATIENCE).await, Err(Error::Broken(_))));
     }
 }

@@ -116,7 +116,7 @@ async fn take(app: &App, mode: Mode, request: Request) -> Result<Reply, Refused>
     let patience = patience(request.uri());
     let in_time = patience.map_or(app.body_timeout, |patience| patience.min(app.body_timeout));
     let is_json = is_json(request.headers());
-    let body = request.into_body();
+    let mut body = request.into_body();
     if let Some(missing) = app.readiness.cannot_answer() {
         body::discard(body, in_time).await;
         return Err(Refused::unavailable(Unanswered::NotReady, missing));
@@ -130,8 +130,14 @@ async fn take(app: &App, mode: Mode, request: Request) -> Result<Reply, Refused>
         return Err(Refused::unavailable(Unanswered::Shed, "too much is under way\n"));
     };
     let read = tokio::select! {
-        read = read(body, in_time) => read?,
-        () = room.wanted() => return Err(Refused::slow()),
+        read = read(&mut body, in_time) => Some(read?),
+        () = room.wanted() => None,
+    };
+    let Some(read) = read else {
+        drop(room);
+        body::discard(body, in_time).await;
+        // On a busy machine it may be an honest one, which is to come again.
+        return Err(Refused::unavailable(Unanswered::Slow, "the body gave way to others\n"));
     };
     let reply = match read {
         Read::Whole(whole) => judge::answer(app, mode, &whole, patience).await,
@@ -144,7 +150,7 @@ async fn take(app: &App, mode: Mode, request: Request) -> Result<Reply, Refused>
     }
 }
 
-async fn read(body: Body, in_time: Duration) -> Result<Read, Refused> {
+async fn read(body: &mut Body, in_time: Duration) -> Result<Read, Refused> {
     let words = match body::read(body, in_time).await {
         Ok(Read::Whole(whole)) if whole.is_empty() => "the body is empty: send an AdmissionReview\n",
         Ok(read) => return Ok(read),

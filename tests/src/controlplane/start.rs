@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::api_server::ApiServer;
+use super::etcd::Etcd;
 use super::others::Others;
 use super::servers::{self, Files};
 use super::{ControlPlane, Options, client, nodes, volumes, write_client};
 use crate::binaries::Binaries;
-use crate::http_status;
 use crate::pki::Authority;
 use crate::process::Recorded;
 use crate::server::{self, tail};
@@ -32,13 +32,9 @@ pub(super) fn run(
 
     let [admin_kubeconfig, manager, scheduler, kwok] = CLIENTS.map(|(user, _)| kubeconfig(&folder, user));
 
-    let (etcd, _) = server::start(
-        &group,
-        || servers::etcd(&binaries, &folder),
-        |etcd| Ok(http_status::get(etcd.ports[0], "/health") == Some(200)),
-    )?;
+    let etcd = Etcd::start(&group, &binaries, &folder)?;
     let parts = (binaries.clone(), files.clone(), options.clone());
-    let api_server = ApiServer::start(&group, parts, etcd.ports[0], admin_kubeconfig.clone(), |url| {
+    let api_server = ApiServer::start(&group, parts, etcd.port(), admin_kubeconfig.clone(), |url| {
         CLIENTS
             .into_iter()
             .try_for_each(|(user, groups)| write_client(&kubeconfig(&folder, user), url, &authority, user, groups))
@@ -58,6 +54,7 @@ pub(super) fn run(
         group,
         folder,
         authority,
+        etcd,
         api_server,
         others,
         server_url,

@@ -83,7 +83,7 @@ impl Drop for Replica {
 }
 
 /// The kubeconfig of the webhook's account, with another address: plain HTTP.
-fn by_way_of(proxy: &Proxy, control_plane: &ControlPlane) -> anyhow::Result<PathBuf> {
+pub(crate) fn by_way_of(proxy: &Proxy, control_plane: &ControlPlane) -> anyhow::Result<PathBuf> {
     let path = control_plane.service_account(names::SYSTEM_NAMESPACE, names::WEBHOOK)?;
     let content = fs::read_to_string(&path).context("reading a kubeconfig")?;
     let mut content: Value = serde_json::from_str(&content).context("reading a kubeconfig")?;

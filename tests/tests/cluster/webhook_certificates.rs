@@ -1,7 +1,6 @@
 //! Certificates that the webhook makes itself: replaced in time, and put back when somebody takes them away.
 
 pub(crate) mod caller;
-pub(crate) mod forwarder;
 pub(crate) mod mount;
 pub(crate) mod replica;
 pub(crate) mod system;
@@ -10,15 +9,15 @@ use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-use std::{env, fs};
+use std::{env, fmt, fs};
 
 use anyhow::{Context, ensure};
 use release_tests::pki::Authority;
+use release_tests::service::Service;
 use release_tests::{Namespace, fixture, trials, wait};
 use serde_json::json;
 
 use self::caller::{Call, Laggards};
-use self::forwarder::Forwarder;
 use self::replica::{Replica, Settings};
 use self::system::{LIMIT, System, certificates};
 use super::objects::{Shop, created, release, with};
@@ -94,17 +93,45 @@ fn rotate(system: &System<'_>, replicas: &[&Replica], key: &str, made: &str) -> 
 }
 
 fn certificates_are_replaced_under_load_and_no_call_fails(namespace: &Namespace<'_>) -> anyhow::Result<()> {
+    let (leaves, authorities) = rotations()?;
+    let counts = replace_under_load(namespace, leaves, authorities)?;
+    let _ = writeln!(io::stderr(), "{leaves} leaves, {authorities} authorities: {counts}");
+    Ok(())
+}
+
+/// What went on while certificates were replaced, and did not fail.
+pub(crate) struct Counts {
+    writes: usize,
+    laggards: usize,
+    peak: usize,
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { writes, laggards, peak } = self;
+        write!(f, "{writes} writes, {laggards} calls of laggards, none failed; at most {} MiB", peak >> 20)
+    }
+}
+
+/// Replaces so many leaves and authorities of two replicas one by one, while people write and laggards call. Fails with any of these.
+pub(crate) fn replace_under_load(
+    namespace: &Namespace<'_>,
+    leaves: usize,
+    authorities: usize,
+) -> anyhow::Result<Counts> {
     let installation = fixture::admission_alone()?;
     let shop = Shop::people(namespace)?;
     let system = System(namespace);
-    let (leaves, authorities) = rotations()?;
     installation.stop_webhook();
     // An authority that never signed a leaf of a longer life: else it would be trusted for as long as that.
     system.delete_secret()?;
     let flags = [PROPAGATION, "--leaf-lifetime=40s", "--ca-lifetime=24h"];
     let settings = |name| Settings::new(namespace.control_plane(), name, &flags);
     let (one, other) = (settings("one")?.start()?, settings("other")?.start()?);
-    let service = Forwarder::start(vec![one.address, other.address])?;
+    let service = Service::start()?;
+    for replica in [&one, &other] {
+        service.add(replica.address, replica.health)?;
+    }
     system.point_to(service.address)?;
     until_accepted("the API server reaches the replicas", || shop.jane.in_dry_run().create(&release("web-dev")))?;
 
@@ -131,10 +158,6 @@ fn certificates_are_replaced_under_load_and_no_call_fails(namespace: &Namespace<
     })?;
     let (writes, calls) = (writes.into_inner(), laggards.calls.into_inner());
     let refused = laggards.failures.into_inner().unwrap();
-    let _ = writeln!(
-        io::stderr(),
-        "{leaves} leaves, {authorities} authorities: {writes} writes, {calls} calls of laggards"
-    );
     ensure!(failures.is_empty(), "{} of {writes} writes failed: {:?}", failures.len(), failures.first());
     ensure!(refused.is_empty(), "{} of {calls} calls failed: {:?}", refused.len(), refused.first());
     ensure!(writes > 100 && calls > 100, "too little was going on: {writes} writes, {calls} calls");
@@ -147,9 +170,11 @@ fn certificates_are_replaced_under_load_and_no_call_fails(namespace: &Namespace<
     assert_eq!((system.entry("old-ca.crt")?, system.entry("next-ca.crt")?), (String::new(), String::new()));
     system.until_trusted("all hooks trust one authority", &last)?;
     accepts(&shop.jane, &release("web-dev"));
+    let peak = one.peak()?.max(other.peak()?);
     // What lives so shortly is no start for the tests after this one.
     drop((one, other));
-    system.delete_secret()
+    system.delete_secret()?;
+    Ok(Counts { writes, laggards: calls, peak })
 }
 
 fn a_restart_in_the_middle_of_a_rotation_goes_on(namespace: &Namespace<'_>) -> anyhow::Result<()> {

@@ -179,13 +179,14 @@ async fn a_slow_body_gives_way_to_another() {
     let app = app(7 << 20);
     let slow = tokio::spawn({
         let app = Arc::clone(&app);
-        async move { ask(&app, call(never())).await.0 }
+        async move { ask(&app, call(never())).await }
     });
     tokio::time::sleep(Duration::from_secs(3)).await;
     let start = tokio::time::Instant::now();
     assert_eq!(ask(&app, call(chunks(3))).await.0, 400, "it was read");
     assert!(start.elapsed() < Duration::from_millis(10), "{:?}", start.elapsed());
-    assert_eq!(slow.await.unwrap(), 408);
+    let (status, again, _) = slow.await.unwrap();
+    assert_eq!((status, again.as_deref()), (503, Some("1")), "on a busy machine it may have been an honest one");
 }
 
 /// The API server has given up by then; what it waits for is known from the call.

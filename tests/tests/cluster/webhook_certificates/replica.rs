@@ -22,7 +22,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// How one is started.
 pub(crate) struct Settings<'a> {
     control_plane: &'a ControlPlane,
-    kubeconfig: PathBuf,
+    pub(crate) kubeconfig: PathBuf,
     name: String,
     flags: Vec<String>,
 }
@@ -74,7 +74,7 @@ pub(crate) struct Replica {
     process: Recorded,
     child: Child,
     pub(crate) address: SocketAddr,
-    health: u16,
+    pub(crate) health: u16,
     log: PathBuf,
 }
 
@@ -109,8 +109,18 @@ impl Replica {
 
     /// How much memory of the machine it has, in bytes.
     pub(crate) fn memory(&self) -> anyhow::Result<usize> {
+        self.status("VmRSS:")
+    }
+
+    /// How much it had at most, in bytes.
+    pub(crate) fn peak(&self) -> anyhow::Result<usize> {
+        self.status("VmHWM:")
+    }
+
+    /// A size in `/proc/PID/status`. (proc_pid_status(5))
+    fn status(&self, key: &str) -> anyhow::Result<usize> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).context("reading its status")?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let line = status.lines().find_map(|line| line.strip_prefix(key)).with_context(|| format!("no {key}"))?;
         let kilobytes: usize = line.trim().trim_end_matches(" kB").parse().with_context(|| line.to_owned())?;
         Ok(kilobytes * 1024)
     }
