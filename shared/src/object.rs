@@ -4,9 +4,13 @@ use serde_json::Value;
 
 use crate::names;
 
-/// The string at a path of fields, `/metadata/name`: a JSON pointer without escapes, which costs no memory.
+/// The string at a path of fields and places in lists, `/spec/resources/0/id`: a JSON pointer without escapes, which costs no memory.
 pub fn text<'a>(object: &'a Value, path: &str) -> Option<&'a str> {
-    path.split('/').skip(1).try_fold(object, |here, field| here.get(field))?.as_str()
+    let step = |here: &'a Value, token: &str| match here {
+        Value::Array(items) => items.get(token.parse::<usize>().ok()?),
+        _ => here.get(token),
+    };
+    path.split('/').skip(1).try_fold(object, step)?.as_str()
 }
 
 /// An annotation.
@@ -69,8 +73,10 @@ mod tests {
 
     #[test]
     fn a_text_is_found_at_its_path() {
-        let object = serde_json::json!({"metadata": {"name": "a", "labels": {}}});
+        let object = serde_json::json!({"metadata": {"name": "a", "labels": {}}, "spec": {"list": [{"id": "b"}]}});
         assert_eq!(text(&object, "/metadata/name"), Some("a"));
+        assert_eq!(text(&object, "/spec/list/0/id"), Some("b"));
+        assert_eq!(text(&object, "/spec/list/1/id"), None);
         assert_eq!(text(&object, "/metadata/labels"), None);
         assert_eq!(text(&object, "/spec/name"), None);
     }
