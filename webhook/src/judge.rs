@@ -10,7 +10,7 @@ use release_shared::validate::Verdicts;
 use release_shared::world::World;
 
 use crate::confirm::{confirm, is_ending};
-use crate::load::Load;
+use crate::load::Turn;
 use crate::permission;
 use crate::review::{self, Context, Mode, Reply, Request};
 use crate::router::App;
@@ -23,14 +23,16 @@ const CHANGE: Duration = Duration::from_secs(8);
 /// The answer, for which the API server waits `patience` where it says so. What is deleted is let go where all of its namespace goes.
 pub(crate) async fn answer(app: &App, mode: Mode, body: &[u8], patience: Option<Duration>) -> Reply {
     let started = Instant::now();
-    let request = match think(&app.load, body.len(), || review::decode(body)).await {
+    // What is read of a large body takes more room than the body: it is read and judged in one turn.
+    let turn = app.load.turn(body.len()).await;
+    let request = match review::decode(body) {
         Ok(request) => request,
         Err(reply) => return *reply,
     };
     let most = if request.is_deletion() { DELETION } else { CHANGE };
     // An answer that comes after the API server has given up is none.
     let deadline = started + patience.map_or(most, |patience| most.min(patience * 3 / 4));
-    let reply = Judge { app, mode, request: &request, size: body.len(), deadline }.judge().await;
+    let reply = Judge { app, mode, request: &request, size: body.len(), deadline }.judge(turn).await;
     if reply.is_allowed() || !request.is_deletion() {
         return reply;
     }
@@ -42,15 +44,6 @@ pub(crate) async fn answer(app: &App, mode: Mode, body: &[u8], patience: Option<
             reply
         }
     }
-}
-
-/// Does what only computes. For a large body that takes its turn, of which there are fewer than threads: others never wait for it.
-async fn think<T>(load: &Load, size: usize, work: impl FnOnce() -> T) -> T {
-    if !Load::is_large(size) {
-        return work();
-    }
-    let _turn = load.turn().await;
-    work()
 }
 
 /// What one judgement is about.
@@ -67,23 +60,21 @@ impl Judge<'_> {
     /// Judges with the cache; what rests on another object is judged again with what the API server says of it. That may bring up a rule
     /// that rests on yet another, such as the pipeline's for a project made just now; each is looked at once. What is refused then, and may
     /// be gone past by who asks for it, costs a question about their permission, once as well.
-    async fn judge(&self) -> Reply {
+    async fn judge(&self, turn: Turn<'_>) -> Reply {
         let Self { app, mode, request, deadline, .. } = *self;
         let now = Timestamp::now();
-        let signer = self.signer().await;
+        let (signer, turn) = self.signer(turn).await;
         let signer = signer.as_deref();
         let judge = |world: &World, verdicts: &Verdicts| {
             review::review(mode, request, &Context { world, signer, now, speakers: &app.speakers, verdicts })
         };
         let mut verdicts = Verdicts::new();
-        let first = || {
-            app.cache.with(request.namespace(), |world| {
-                let reply = judge(world, &verdicts);
-                let open = reply.unconfirmed().next().is_some() || !reply.unasked().is_empty();
-                (reply, open.then(|| world.clone()))
-            })
-        };
-        let (mut reply, world) = think(&app.load, self.size, first).await;
+        let (mut reply, world) = app.cache.with(request.namespace(), |world| {
+            let reply = judge(world, &verdicts);
+            let open = reply.unconfirmed().next().is_some() || !reply.unasked().is_empty();
+            (reply, open.then(|| world.clone()))
+        });
+        drop(turn);
         let Some(mut world) = world else { return reply };
         let mut looked = HashSet::new();
         loop {
@@ -105,19 +96,25 @@ impl Judge<'_> {
             } else {
                 return reply;
             }
-            reply = think(&app.load, self.size, || judge(&world, &verdicts)).await;
+            let _turn = app.load.turn(self.size).await;
+            reply = judge(&world, &verdicts);
         }
     }
 
-    /// Who signs, and knows what another replica has signed with: a key that was made just now is looked up once.
-    async fn signer(&self) -> Option<Arc<Signer>> {
+    /// Who signs, and knows what another replica has signed with: a key that was made just now is looked up once. Nobody keeps a turn while
+    /// looking.
+    async fn signer<'t>(&'t self, turn: Turn<'t>) -> (Option<Arc<Signer>>, Turn<'t>) {
         let signer = self.app.keys.signer();
         let is_unknown = |signer: &Signer| match self.mode {
             Mode::Mutate => self.request.follows_unknown_key(signer),
             Mode::Validate => self.request.has_unknown_key(signer),
         };
-        let unknown = signer.as_deref().is_some_and(is_unknown);
-        if unknown { self.app.keys.refreshed().await } else { signer }
+        if !signer.as_deref().is_some_and(is_unknown) {
+            return (signer, turn);
+        }
+        drop(turn);
+        let signer = self.app.keys.refreshed().await;
+        (signer, self.app.load.turn(self.size).await)
     }
 }
 

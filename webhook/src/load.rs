@@ -27,6 +27,9 @@ pub(crate) struct Load {
     judges: Semaphore,
 }
 
+/// A turn; over when this goes.
+pub(crate) type Turn<'a> = Option<SemaphorePermit<'a>>;
+
 /// Room for bodies of one size.
 #[derive(Debug)]
 struct Hall {
@@ -108,9 +111,9 @@ impl Load {
         hall.room(bytes).await
     }
 
-    /// A turn to judge a large body: one for each processor.
-    pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        self.judges.acquire().await.ok()
+    /// A turn to read and judge a large body of `bytes`, of which there is one for each processor; small ones take none.
+    pub(crate) async fn turn(&self, bytes: usize) -> Turn<'_> {
+        if Self::is_large(bytes) { self.judges.acquire().await.ok() } else { None }
     }
 }
 
