@@ -24,6 +24,7 @@ trials! {
     who_may_not_delete_records_nothing,
     a_deletion_waits_for_what_is_live,
     a_whole_component_is_deleted,
+    a_refused_deletion_names_the_reasons_of_every_pin,
     a_deletion_that_got_stuck_goes_on,
 }
 
@@ -198,6 +199,25 @@ fn a_deletion_waits_for_what_is_live(namespace: &Namespace<'_>) -> anyhow::Resul
         .expect_stderr("dev: its live objects are being removed")
         .expect_stderr("timed out after 3s: web in dev: its live objects are being removed");
     controller.removes(&live);
+    Ok(())
+}
+
+fn a_refused_deletion_names_the_reasons_of_every_pin(namespace: &Namespace<'_>) -> anyhow::Result<()> {
+    let _installed = fixture::admission()?;
+    let project = Project::open(namespace)?;
+    project.release();
+    project.dana("promote web --to staging").run().expect_code(0);
+    let annotate = |environment, policy: String| {
+        namespace.kubectl(["annotate", "environment", environment, "--overwrite", &policy]).run().expect_code(0);
+    };
+    annotate("dev", format!("{}=2999-01-01T00:00:00Z; inventory", names::FROZEN));
+    annotate("staging", format!("{}=^CHG-", names::REQUIRE_REASON));
+    wait::until("both reasons are told", LIMIT, || {
+        let told = project.dana("delete web --yes --reason tidy").run();
+        let says = |part: &str| told.stderr().contains(part);
+        Ok((says("dev is frozen until") && says("^CHG-")).then_some(()))
+    })?;
+    project.dana("list -o name").run().expect_code(0).expect_stdout("web-dev").expect_stdout("web-staging");
     Ok(())
 }
 

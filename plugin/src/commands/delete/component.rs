@@ -14,7 +14,7 @@ use crate::args::{Delete, DryRun, Limit, Write};
 use crate::cluster::{Cluster, Still};
 use crate::commands::{Done, Verb, pin, report, report_one};
 use crate::confirm::ask;
-use crate::error::Error;
+use crate::error::{Error, Status};
 use crate::gather::{Gathered, of_component};
 use crate::print::{line, note, object_name, objects};
 
@@ -119,10 +119,19 @@ impl Plan<'_> {
         }
     }
 
-    /// A refusal leaves everything as it is: the server is asked first. What is pinned cannot go before its pin.
+    /// A refusal leaves everything as it is: the server is asked first, about every pin, so that all its reasons are told. What is pinned cannot
+    /// go before its pin.
     async fn ask(&self, cluster: &Cluster) -> Result<(), Error> {
+        let mut refusals: Vec<Box<Status>> = Vec::new();
         for pin in &self.pins {
-            pin.ask(cluster, &self.args.write).await?;
+            match pin.ask(cluster, &self.args.write).await {
+                Err(Error::Status(status)) if !status.causes.is_empty() => refusals.push(status),
+                told => told?,
+            }
+        }
+        let all = refusals.iter().flat_map(|status| status.causes.clone()).collect();
+        if let Some(first) = refusals.into_iter().next() {
+            return Err(Error::Status(Box::new(Status { causes: all, ..*first })));
         }
         match &self.component {
             Some(component) => cluster.delete(Kind::Component, component, Still::There, true).await,
