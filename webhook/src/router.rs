@@ -25,6 +25,8 @@ use crate::review::{self, Mode, Reply};
 
 /// How much of each thing that a client says is logged, in bytes: more than a name or an account of Kubernetes has.
 const LOGGED: usize = 512;
+/// How long the rest of a body that gave way is read, so that its sender sees the answer: it holds a connection meanwhile.
+const GAVE_WAY: Duration = Duration::from_secs(5);
 
 /// What a handler needs.
 pub(crate) struct App {
@@ -135,7 +137,7 @@ async fn take(app: &App, mode: Mode, request: Request) -> Result<Reply, Refused>
     };
     let Some(read) = read else {
         drop(room);
-        body::discard(body, in_time).await;
+        body::discard(body, in_time.min(GAVE_WAY)).await;
         // On a busy machine it may be an honest one, which is to come again.
         return Err(Refused::unavailable(Unanswered::Slow, "the body gave way to others\n"));
     };

@@ -178,7 +178,9 @@ fn slow_bodies_keep_nobody_out_and_too_much_is_told_to_come_again(namespace: &Na
         }
     }
     ensure!(start.elapsed() < Duration::from_secs(10), "only after {:?}", start.elapsed());
-    ensure!(replica.figure(r#"release_webhook_unanswered_total{reason="slow"}"#)? > 0.0, "nobody gave way");
+    wait::until("somebody has given way", Duration::from_secs(20), || {
+        Ok((replica.figure(r#"release_webhook_unanswered_total{reason="slow"}"#)? > 0.0).then_some(()))
+    })?;
     assert_eq!(replica.health("/livez")?, "ok\n");
     assert_eq!(replica.health("/readyz")?, "ok\n");
     drop(slow);
