@@ -210,13 +210,19 @@ fn a_refused_deletion_names_the_reasons_of_every_pin(namespace: &Namespace<'_>) 
     let annotate = |environment, policy: String| {
         namespace.kubectl(["annotate", "environment", environment, "--overwrite", &policy]).run().expect_code(0);
     };
-    annotate("dev", format!("{}=2999-01-01T00:00:00Z; inventory", names::FROZEN));
+    let told = |first: &str, second: &str| {
+        wait::until("both reasons are told", LIMIT, || {
+            let told = project.dana("delete web --yes --reason tidy").run();
+            Ok((told.stderr().contains(first) && told.stderr().contains(second)).then_some(()))
+        })
+    };
+    for environment in ["dev", "staging"] {
+        annotate(environment, format!("{}=2999-01-01T00:00:00Z; audit", names::FROZEN));
+    }
+    told("dev is frozen until", "staging is frozen until")?;
+    annotate("dev", format!("{}=^OPS-", names::REQUIRE_REASON));
     annotate("staging", format!("{}=^CHG-", names::REQUIRE_REASON));
-    wait::until("both reasons are told", LIMIT, || {
-        let told = project.dana("delete web --yes --reason tidy").run();
-        let says = |part: &str| told.stderr().contains(part);
-        Ok((says("dev is frozen until") && says("^CHG-")).then_some(()))
-    })?;
+    told("^OPS-", "^CHG-")?;
     project.dana("list -o name").run().expect_code(0).expect_stdout("web-dev").expect_stdout("web-staging");
     Ok(())
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use release_shared::kinds::Kind;
 use release_shared::names;
 use release_shared::object::{controlling_binding, text};
+use release_shared::violation::Findings;
 use serde_json::Value;
 
 use super::{Going, Leaving, until_gone};
@@ -37,8 +38,8 @@ struct Plan<'a> {
 pub(super) async fn run(cluster: &Cluster, args: &Delete, gathered: &Gathered, now: Timestamp) -> Result<(), Error> {
     let plan = plan(cluster, args, gathered, now).await?;
     let shown = Write { yes: true, ..args.write.clone() };
+    plan.check(gathered)?;
     for leaving in &plan.pins {
-        leaving.check(gathered, &args.write)?;
         pin::show_diff(cluster, &shown, &leaving.pin, None, "").await?;
     }
     let (component, counts) = (&args.component, counts(plan.pins.len(), plan.releases.len()));
@@ -117,6 +118,18 @@ impl Plan<'_> {
                 "Note: what was written by hand stays: delete it with `kubectl delete releases.openchoreo.dev {names}`"
             ));
         }
+    }
+
+    /// What the rules say already, of every pin.
+    fn check(&self, gathered: &Gathered) -> Result<(), Error> {
+        let mut all = Findings::none();
+        for leaving in &self.pins {
+            match leaving.check(gathered, &self.args.write) {
+                Err(Error::PreCheck(findings)) => all.extend(findings),
+                told => told?,
+            }
+        }
+        if all.violations.is_empty() { Ok(()) } else { Err(Error::PreCheck(all)) }
     }
 
     /// A refusal leaves everything as it is: the server is asked first, about every pin, so that all its reasons are told. What is pinned cannot
