@@ -670,6 +670,34 @@ fn nothing_that_stands_in_a_history_stops_the_next_change() {
 }
 
 proptest::proptest! {
+    /// What one replica has stamped, the other takes, whatever somebody has made of the history: else nobody could write the object any more.
+    #[test]
+    fn an_object_stays_writable_whatever_became_of_its_history(
+        steps in proptest::collection::vec((0_u8..7, 0_usize..12, 0_usize..12, 0_u64..14), 0..8),
+        records in 1_usize..10, bytes in 0_usize..6000
+    ) {
+        let tampered = around(8, |history| {
+            for (step, at, other, number) in steps {
+                let (at, other) = (at % history.len().max(1), other % history.len().max(1));
+                match step {
+                    _ if history.is_empty() => {}
+                    0 => history.swap(at, other),
+                    1 => history.insert(at, history[other].clone()),
+                    2 => drop(history.remove(at)),
+                    3 => history[at]["prev"] = history[other]["hash"].clone(),
+                    4 => history[at]["hash"] = history[other]["hash"].clone(),
+                    5 => history[at]["revision"] = number.into(),
+                    _ => history.insert(at, json!({
+                        "dropped": {"from": number, "to": number + other as u64}, "prev": history[other]["hash"],
+                        "hash": history[at]["hash"]
+                    })),
+                }
+            }
+        });
+        let bounds = Bounds { records, bytes };
+        squeezed(&squeezed(&tampered, bounds, &signer()), bounds, &signer());
+    }
+
     #[test]
     fn time_never_runs_backwards_whatever_the_clocks_of_the_replicas_say(
         clocks in proptest::collection::vec((-4_000_000_000_i64..4_000_000_000, -60_i64..60), 1..12)
