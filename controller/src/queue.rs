@@ -148,7 +148,7 @@ where
 fn finish(done: Result<Task, tokio::task::JoinError>, under_way: &mut HashSet<Task>) {
     match done {
         Ok(task) => drop(under_way.remove(&task)),
-        // The release profile aborts on a panic; where it does not, the program must not go on with a task that is stuck.
+        // A panic has ended the program; in a test, which goes on after one, it must not go on with a task that is stuck.
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }

@@ -34,6 +34,8 @@ pub(crate) enum Unanswered {
     Slow,
     /// It is none that the API server makes.
     Malformed,
+    /// By a fault of this program.
+    Failed,
 }
 
 impl Unanswered {
@@ -43,6 +45,7 @@ impl Unanswered {
             Self::Shed => "shed",
             Self::Slow => "slow",
             Self::Malformed => "malformed",
+            Self::Failed => "failed",
         }
     }
 }

@@ -9,6 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use release_edge::panics::{Panicked, contained};
 use release_edge::program::duration;
 use release_shared::status::cut;
 
@@ -61,17 +62,20 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 async fn handle(mode: Mode, State(app): State<Arc<App>>, request: Request) -> Response {
     let started = Instant::now();
     let _in_flight = InFlight::begin(&app.metrics);
-    let reply = match take(&app, mode, request).await {
-        Ok(reply) => reply,
-        Err(refused) => return refused.told(&app),
-    };
+    // A review that brings out a fault of ours fails alone; what becomes of its object, `failurePolicy` says.
+    let answered = contained(answer(&app, mode, request, started)).await;
+    answered.unwrap_or_else(|Panicked| Err(Refused::failed())).unwrap_or_else(|refused| refused.told(&app))
+}
+
+async fn answer(app: &App, mode: Mode, request: Request, started: Instant) -> Result<Response, Refused> {
+    let reply = take(app, mode, request).await?;
     log(mode, &reply, started);
     app.metrics.answered(mode, &reply, started.elapsed());
     if let Some(deletion) = reply.unrecorded() {
         app.events.tell(deletion.clone());
     }
     let json = HeaderValue::from_static("application/json");
-    (StatusCode::OK, [(header::CONTENT_TYPE, json)], reply.body()).into_response()
+    Ok((StatusCode::OK, [(header::CONTENT_TYPE, json)], reply.body()).into_response())
 }
 
 async fn other(status: StatusCode, words: &'static str, State(app): State<Arc<App>>, request: Request) -> Response {
@@ -98,6 +102,11 @@ impl Refused {
     fn slow() -> Self {
         let words = "the body did not come in time\n";
         Self { status: StatusCode::REQUEST_TIMEOUT, why: Unanswered::Slow, words }
+    }
+
+    fn failed() -> Self {
+        let words = "the webhook failed on this review by a fault of its own, which its log tells\n";
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, why: Unanswered::Failed, words }
     }
 
     fn told(self, app: &App) -> Response {

@@ -5,6 +5,7 @@ pub mod client;
 pub mod follow;
 pub mod kind;
 pub mod metrics;
+pub mod panics;
 pub mod program;
 pub mod serve;
 pub mod shutdown;

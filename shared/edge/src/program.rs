@@ -7,10 +7,13 @@ use anyhow::Context;
 use release_shared::types::GoDuration;
 use tracing_subscriber::EnvFilter;
 
+use crate::panics;
+
 /// Runs `work` to its end on so many `threads`, each of which costs memory of its own; the exit code is 0 then, and 1 where it could not
 /// start or go on. `log` is what is logged, as `level` or `target=level`, comma-separated.
 pub fn run(log: &str, threads: usize, work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
     log_to_stderr(log);
+    panics::end_the_process();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     let ended = runtime.context("failed to start the runtime").and_then(|runtime| {
         let ended = runtime.block_on(work);

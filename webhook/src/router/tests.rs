@@ -234,3 +234,13 @@ async fn a_look_up_is_not_waited_for_longer_than_the_caller_waits() {
         assert!((most - 50..most + 50).contains(&took), "{timeout}: {took} ms");
     }
 }
+
+#[tokio::test]
+async fn a_review_that_brings_out_a_fault_of_ours_fails_alone() {
+    let app = app(1 << 20);
+    let broken = Body::from_stream(stream::once(async { panic!("of a test") as Result<Bytes, Infallible> }));
+    let (status, again, body) = ask(&app, call(broken)).await;
+    assert_eq!((status, again), (500, None), "{body:?}");
+    assert_eq!((unanswered(&app, "failed"), app.metrics.in_flight.get()), (1, 0));
+    assert_eq!(answer(&app, review().to_string()).await["uid"], "0-8-15");
+}
