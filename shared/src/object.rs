@@ -23,17 +23,22 @@ pub fn is_ending(object: &Value) -> bool {
     text(object, "/metadata/deletionTimestamp").is_some()
 }
 
+/// The ownerReferences of an object.
+pub fn owners(object: &Value) -> &[Value] {
+    let owners = object.get("metadata").and_then(|metadata| metadata.get("ownerReferences")).and_then(Value::as_array);
+    owners.map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The ownerReference that names an object's controller.
+pub fn controlling_owner(object: &Value) -> Option<&Value> {
+    owners(object).iter().find(|owner| owner.get("controller") == Some(&Value::Bool(true)))
+}
+
 /// The ReleaseBinding that an object's controller ownerReference names: the object is rendered from it.
 pub fn controlling_binding(object: &Value) -> Option<&str> {
-    let owners = object.pointer("/metadata/ownerReferences")?.as_array()?;
-    let ours = |owner: &&Value| {
-        text(owner, "/kind") == Some("ReleaseBinding")
-            && text(owner, "/apiVersion")
-                .and_then(|version| version.split_once('/'))
-                .is_some_and(|(group, _)| group == names::GROUP)
-            && owner.get("controller") == Some(&Value::Bool(true))
-    };
-    owners.iter().find(ours).and_then(|owner| text(owner, "/name"))
+    let owner = controlling_owner(object).filter(|owner| text(owner, "/kind") == Some("ReleaseBinding"))?;
+    let (group, _) = text(owner, "/apiVersion")?.split_once('/')?;
+    if group == names::GROUP { text(owner, "/name") } else { None }
 }
 
 /// The fields in which an object is a Secret with its content; none for anything else.

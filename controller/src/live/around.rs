@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::collections::{BTreeSet, HashMap};
 
 use release_shared::health::{EventView, PodView};
-use release_shared::object::{annotation, text};
+use release_shared::object::{annotation, controlling_owner, text};
 use serde_json::Value;
 
 use super::{EVENTS, Inner, Live, LiveObjects, ReplicaSet};
@@ -62,9 +62,7 @@ impl LiveObjects {
 
     /// A watch sees a ReplicaSet that is there, or has changed.
     pub(crate) fn put_replica_set(&self, watch: u64, object: &Value) {
-        let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array).into_iter().flatten();
-        let controller = owners.into_iter().find(|owner| owner.get("controller") == Some(&Value::Bool(true)));
-        let owner = controller.and_then(|owner| text(owner, "/uid"));
+        let owner = controlling_owner(object).and_then(|owner| text(owner, "/uid"));
         let (Some(uid), Some(owner)) = (text(object, "/metadata/uid"), owner) else { return };
         let set = ReplicaSet {
             name: text(object, "/metadata/name").unwrap_or_default().to_owned(),

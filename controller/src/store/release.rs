@@ -5,7 +5,7 @@ use std::sync::Arc;
 use release_edge::follow::Place;
 use release_shared::kinds::{Kind, Owner, ReleaseStatus};
 use release_shared::names;
-use release_shared::object::{annotation, text};
+use release_shared::object::{annotation, controlling_binding, controlling_owner, text};
 use release_shared::outcome::Trail;
 use release_shared::record::{History, content_hash};
 use release_shared::types::GoDuration;
@@ -130,8 +130,6 @@ impl Release {
 
 /// The UID in the controller ownerReference to a binding.
 fn binding_uid(object: &Value) -> Option<String> {
-    release_shared::object::controlling_binding(object)?;
-    let owners = object.pointer("/metadata/ownerReferences")?.as_array()?;
-    let ours = owners.iter().find(|owner| owner.get("controller") == Some(&Value::Bool(true)))?;
-    text(ours, "/uid").map(str::to_owned)
+    controlling_binding(object)?;
+    text(controlling_owner(object)?, "/uid").map(str::to_owned)
 }

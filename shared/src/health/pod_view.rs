@@ -1,7 +1,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::object::text;
+use crate::object::{controlling_owner, text};
 
 use super::assessment::after;
 use super::container::ContainerView;
@@ -101,7 +101,7 @@ impl PodView {
         Some(Self {
             name: text(pod, "/metadata/name")?.to_owned(),
             uid: live.uid().to_owned(),
-            owner: owner(live),
+            owner: owner(pod),
             template_hash: template_hash(pod),
             phase,
             is_deleting: text(pod, "/metadata/deletionTimestamp").is_some(),
@@ -149,9 +149,8 @@ fn is_ready(live: Live<'_>, phase: Phase) -> bool {
     live.condition("Ready").map_or_else(containers_are, |ready| ready.is("True"))
 }
 
-fn owner(live: Live<'_>) -> Option<OwnerView> {
-    let is_controller = |owner: &&Value| owner.get("controller") == Some(&Value::Bool(true));
-    let owner = live.list("/metadata/ownerReferences").iter().find(is_controller)?;
+fn owner(pod: &Value) -> Option<OwnerView> {
+    let owner = controlling_owner(pod)?;
     let owned = |pointer| text(owner, pointer).map(str::to_owned);
     Some(OwnerView { kind: owned("/kind")?, name: owned("/name")?, uid: owned("/uid")? })
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::kinds::Kind;
 use crate::names;
-use crate::object::{annotation, is_ending, text};
+use crate::object::{annotation, is_ending, owners, text};
 use crate::record::{Action, History};
 use crate::violation::{FieldPath, Findings, RestsOn, Violation};
 use crate::world::{BindingView, World};
@@ -74,10 +74,6 @@ pub(super) fn check_new_owner(change: &Change<'_>, old: &Value, world: Option<&W
 
 /// `<kind> <name>` of an owner that an object did not have.
 fn new_owner(new: &Value, old: &Value) -> Option<String> {
-    let owners = |object| {
-        let list = Value::pointer(object, "/metadata/ownerReferences").and_then(Value::as_array);
-        list.map(Vec::as_slice).unwrap_or_default()
-    };
     let is_known = |owner: &&Value| owners(old).iter().any(|known| known.get("uid") == owner.get("uid"));
     let owner = owners(new).iter().find(|owner| !is_known(owner))?;
     Some(["/kind", "/name"].map(|path| text(owner, path).unwrap_or_default()).join(" "))

@@ -6,7 +6,7 @@ use data_encoding::BASE64;
 use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, PatchOperation, RemoveOperation};
 use release_shared::names;
-use release_shared::object::{annotation, printable, text};
+use release_shared::object::{annotation, owners, printable, text};
 use release_shared::record::Stamp;
 use release_shared::validate::{Bypass, is_unrecorded_deletion};
 use release_shared::violation::{Class, Findings, Permission, RestsOn, Violation};
@@ -253,9 +253,7 @@ const MOST_OWNERS: usize = 16;
 
 /// The owners that an object has from now on, `<kind> <name> <uid>`, comma-separated; `None` where they stay.
 fn new_owners(request: &Request<'_>) -> Option<String> {
-    let owners = |object: &Value| object.pointer("/metadata/ownerReferences").and_then(Value::as_array).cloned();
-    let (new, old) = (request.new.as_ref().and_then(owners), request.old.as_ref().and_then(owners));
-    let (new, old) = (new.unwrap_or_default(), old.unwrap_or_default());
+    let [new, old] = [&request.new, &request.old].map(|object| object.as_ref().map(owners).unwrap_or_default());
     let told =
         |owner: &Value| ["/kind", "/name", "/uid"].map(|pointer| text(owner, pointer).unwrap_or_default()).join(" ");
     let told: Vec<_> = new.iter().take(MOST_OWNERS).map(told).collect();

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use release_shared::fence::built_in_scope;
 use release_shared::health::{PodView, pod_cause};
 use release_shared::kinds::{Health, ObjectRef};
-use release_shared::object::text;
+use release_shared::object::{controlling_owner, text};
 use serde_json::Value;
 
 use crate::objects::{group_version, reference};
@@ -87,8 +87,7 @@ fn of_pod(pod: &Value, now: Timestamp) -> (Health, Option<String>) {
 }
 
 fn owner(object: &Value) -> Option<Owner> {
-    let owners = object.pointer("/metadata/ownerReferences")?.as_array()?;
-    let owner = owners.iter().find(|owner| owner.get("controller") == Some(&Value::Bool(true)))?;
+    let owner = controlling_owner(object)?;
     let (group, _) = group_version(text(owner, "/apiVersion")?);
     let named = |pointer| text(owner, pointer).map(str::to_owned);
     Some(Owner { group: group.to_owned(), kind: named("/kind")?, name: named("/name")? })

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::kinds::Kind;
 use crate::names;
-use crate::object::{annotation, controlling_binding, text};
+use crate::object::{annotation, controlling_binding, owners, text};
 use crate::violation::{FieldPath, Findings, RestsOn, Violation};
 use crate::world::World;
 
@@ -58,10 +58,6 @@ fn touched(change: &Change<'_>, touches: Touches) -> Vec<FieldPath> {
         touched.push(annotations.field(names::RENDERED_FROM));
     }
     touched
-}
-
-fn owners(object: &Value) -> &[Value] {
-    object.pointer("/metadata/ownerReferences").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
 /// The garbage collector takes references away whose owner is gone or is to leave this behind, and says of others that they block
