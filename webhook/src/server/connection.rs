@@ -22,8 +22,9 @@ use crate::metrics::Metrics;
 
 /// How many headers a request may have; the API server sends about ten.
 const HEADERS: usize = 64;
-/// How large the head of a request may be, and so how much of a body lies in the connection's own buffer, in bytes.
-const BUFFER: usize = 64 * 1024;
+/// How large the head of a request may be, and so how much of a body lies in the connection's own buffer, in bytes: as much as comes in one
+/// piece of TLS. (RFC 8446, 5.1)
+const BUFFER: usize = 16 * 1024;
 
 /// What serves it.
 pub(super) struct Connection {
