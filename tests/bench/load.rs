@@ -55,7 +55,7 @@ pub(crate) fn run(quick: bool, only: Option<&str>, json: Option<&Path>) -> anyho
     let running = servers.run()?;
     let direct = direct::measure(&place, &running, &reviews, &scale)?;
     print(&format!("\n{}", direct::text(&direct)))?;
-    let through = through::measure(&place, &namespaces, &running, &scale)?;
+    let through = through::measure(&servers, &reviews, &namespaces, &running, &scale)?;
     print(&format!("\n{}", through::text(&through)))?;
     let goals = goals::all(&starts, &direct, &through);
     print(&format!("\n{}", goals::text(&goals)))?;

@@ -109,6 +109,7 @@ fn write(lines: &[through::Line]) -> Vec<Goal> {
     let what = || "added to a create of 10 KB, both hooks".to_owned();
     vec![
         Goal::part(what(), ours, ("floor", added(lines, Way::Floor)), 1.2),
+        Goal::part(what(), ours, ("floor with our patch", added(lines, Way::Patching)), 1.2),
         Goal::part(what(), ours, ("both policies in CEL", added(lines, Way::Mutating)), 1.0),
     ]
 }

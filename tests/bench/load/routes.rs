@@ -37,6 +37,8 @@ pub(crate) struct Namespaces<'a> {
     pub(crate) peer: Namespace<'a>,
     /// Both hooks are the floor.
     pub(crate) floor: Namespace<'a>,
+    /// Both hooks are the floor, which answers with our patch.
+    pub(crate) patching: Namespace<'a>,
     /// Validating policies.
     pub(crate) validating: Namespace<'a>,
     /// Validating and mutating policies.
@@ -61,6 +63,7 @@ impl<'a> Namespaces<'a> {
             ours: furnished("ours")?,
             peer: furnished("peer")?,
             floor: furnished("floor")?,
+            patching: furnished("patching")?,
             validating: furnished("validating")?,
             mutating: furnished("mutating")?,
             witnessed: furnished("witnessed")?,
@@ -85,7 +88,14 @@ fn client_config(target: &Target, path: &str) -> Value {
 }
 
 /// Sends each namespace's writes to its own webhook. (That of ours goes to where it went.)
-pub(crate) fn lay(client: &Client, namespaces: &Namespaces<'_>, running: &[Running]) -> anyhow::Result<()> {
+pub(crate) fn lay(
+    client: &Client,
+    namespaces: &Namespaces<'_>,
+    running: &[Running],
+    patching: &Target,
+) -> anyhow::Result<()> {
+    let config = |hook: &str| client_config(patching, &format!("/{hook}"));
+    configure(client, "load-patching", &of(&[&namespaces.patching]), config)?;
     for server in running {
         let namespace = match server.who {
             Who::Ours => continue,
@@ -135,9 +145,9 @@ fn api(client: &Client, kind: &str) -> (Api<DynamicObject>, ApiResource) {
 /// Configurations reach the API server's own caches in the order in which they were written, each kind by itself. Ours were written last,
 /// and neither hook of theirs is called any more where they were called before.
 fn wait_until_laid(client: &Client, namespaces: &Namespaces<'_>) -> anyhow::Result<()> {
-    let (ours, peer, bare, floor) = (&namespaces.ours, &namespaces.peer, &namespaces.bare, &namespaces.floor);
+    let Namespaces { bare, ours, peer, floor, patching, .. } = namespaces;
     wait::until("writes go to the hooks that they should go to", LIMIT, || {
-        let mut laid = true;
+        let mut laid = is_stamped(client, patching)? && !is_refused(client, patching)?;
         for (namespace, is_judged) in [(ours, true), (peer, true), (bare, false), (floor, false)] {
             laid &= is_stamped(client, namespace)? == is_judged && is_refused(client, namespace)? == is_judged;
         }

@@ -122,6 +122,13 @@ impl<'a> Servers<'a> {
         Ok((Target { address: listen, authority: authority.clone(), identity: None }, command))
     }
 
+    /// A floor that answers with this patch, in base64.
+    pub(crate) fn patching(&self, patch: &str) -> anyhow::Result<Target> {
+        let (target, mut command) = self.prepare(Who::Floor)?;
+        self.place.control_plane.serve("load-patching", command.arg(format!("--patch={patch}")))?;
+        Ok(target)
+    }
+
     /// All three as they stay from now on. Ours is the installed one.
     pub(crate) fn run(&self) -> anyhow::Result<[Running; 3]> {
         let control_plane = self.place.control_plane;

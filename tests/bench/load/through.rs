@@ -1,18 +1,22 @@
 //! What a webhook or a policy adds to a write through the API server: one client, one create after the other.
 
+use std::fs;
+
 use anyhow::Context;
 use release_load::creates::{Job, NAME, Report};
+use release_load::send;
 use release_shared::kinds::Kind;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::figures::{quantile, seconds};
 use super::grid;
 use super::place::Place;
 use super::policies;
-use super::reviews::release;
+use super::reviews::{Operation, Reviews, release};
 use super::routes::{self, Namespaces};
 use super::scale::Scale;
-use super::servers::Running;
+use super::servers::{Running, Servers, Who};
 use crate::objects::collection;
 use crate::run::say;
 
@@ -31,13 +35,15 @@ pub(crate) enum Way {
     Ours,
     Peer,
     Floor,
+    /// The floor, with the patch that ours answers with.
+    Patching,
     /// Validating policies.
     Validating,
     /// Validating and mutating policies.
     Mutating,
 }
 
-const WAYS: [Way; 6] = [Way::Bare, Way::Ours, Way::Peer, Way::Floor, Way::Validating, Way::Mutating];
+const WAYS: [Way; 7] = [Way::Bare, Way::Ours, Way::Peer, Way::Floor, Way::Patching, Way::Validating, Way::Mutating];
 
 /// In seconds.
 #[derive(Debug, Serialize)]
@@ -57,6 +63,7 @@ impl Way {
             Self::Ours => "ours, both hooks",
             Self::Peer => "peer, both hooks",
             Self::Floor => "floor, both hooks",
+            Self::Patching => "floor, both hooks, with our patch",
             Self::Validating => "validating policies in CEL",
             Self::Mutating => "validating and mutating policies in CEL",
         }
@@ -68,6 +75,7 @@ impl Way {
             Self::Ours => &namespaces.ours,
             Self::Peer => &namespaces.peer,
             Self::Floor => &namespaces.floor,
+            Self::Patching => &namespaces.patching,
             Self::Validating => &namespaces.validating,
             Self::Mutating => &namespaces.mutating,
         };
@@ -77,7 +85,8 @@ impl Way {
 
 /// Lays the ways, and creates Releases on each in turn.
 pub(crate) fn measure(
-    place: &Place<'_>,
+    servers: &Servers<'_>,
+    reviews: &Reviews<'_>,
     namespaces: &Namespaces<'_>,
     running: &[Running],
     scale: &Scale,
@@ -86,7 +95,9 @@ pub(crate) fn measure(
         return Ok(Vec::new());
     }
     say("measuring what they add to a create")?;
-    routes::lay(&place.control_plane.client(), namespaces, running)?;
+    let place = servers.place;
+    let patching = servers.patching(&patch(place, reviews, running)?)?;
+    routes::lay(&place.control_plane.client(), namespaces, running, &patching)?;
     policies::install(place.control_plane, namespaces)?;
     let job = Job {
         target: place.api_server()?,
@@ -97,6 +108,22 @@ pub(crate) fn measure(
     };
     let reports: Vec<Report> = place.load("creates", &job).context("creating Releases")?;
     Ok(WAYS.into_iter().zip(reports).map(|(way, report)| line(way, report)).collect())
+}
+
+/// The patch that ours answers with, in base64.
+fn patch(place: &Place<'_>, reviews: &Reviews<'_>, running: &[Running]) -> anyhow::Result<String> {
+    let ours = running.iter().find(|server| server.who == Who::Ours).context("ours does not run")?;
+    let answer = place.file("patch.json", "")?;
+    let job = send::Job {
+        target: ours.target.clone(),
+        method: "POST".to_owned(),
+        path: "/mutate".to_owned(),
+        body: reviews.ask(SIZE, Operation::Create)?.of("mutate"),
+        answer: answer.clone(),
+    };
+    place.load::<()>("send", &job).context("asking ours for its patch")?;
+    let answer: Value = serde_json::from_slice(&fs::read(answer).context("reading its patch")?)?;
+    Ok(answer["response"]["patch"].as_str().context("ours answers without a patch")?.to_owned())
 }
 
 fn line(way: Way, report: Report) -> Line {

@@ -40,6 +40,15 @@ pub struct Args {
     /// Keep what it was asked last on each path in a file of that name in this folder
     #[arg(long)]
     keep: Option<PathBuf>,
+    /// A patch (JSON Patch in base64) that it answers with on `/mutate`
+    #[arg(long)]
+    patch: Option<String>,
+}
+
+/// What it does with what it is asked.
+struct Answers {
+    keep: Option<PathBuf>,
+    patch: Option<String>,
 }
 
 /// Answers until the process is ended.
@@ -55,26 +64,29 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     runtime.context("starting a runtime")?.block_on(async {
         let listener = TcpListener::bind(args.listen).await.with_context(|| format!("listening on {}", args.listen))?;
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        let keep: Option<Arc<Path>> = args.keep.as_deref().map(Arc::from);
+        let answers = Arc::new(Answers { keep: args.keep.clone(), patch: args.patch.clone() });
         loop {
             let (stream, _) = listener.accept().await.context("accepting a connection")?;
-            tokio::spawn(connection(stream, acceptor.clone(), keep.clone()));
+            tokio::spawn(connection(stream, acceptor.clone(), Arc::clone(&answers)));
         }
     })
 }
 
-async fn connection(stream: TcpStream, acceptor: TlsAcceptor, keep: Option<Arc<Path>>) {
+async fn connection(stream: TcpStream, acceptor: TlsAcceptor, answers: Arc<Answers>) {
     let _ = stream.set_nodelay(true);
     let Ok(stream) = acceptor.accept(stream).await else { return };
-    let service = service_fn(|request| answer(request, keep.as_deref()));
+    let service = service_fn(|request| answer(request, &answers));
     // How it ends is the client's affair.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn answer(request: Request<Incoming>, keep: Option<&Path>) -> std::io::Result<Response<Full<Bytes>>> {
-    let file = keep.map(|folder| folder.join(request.uri().path().trim_start_matches('/')));
+async fn answer(request: Request<Incoming>, answers: &Answers) -> std::io::Result<Response<Full<Bytes>>> {
+    let path = request.uri().path();
+    let file = answers.keep.as_ref().map(|folder| folder.join(path.trim_start_matches('/')));
+    let patch = answers.patch.as_ref().filter(|_| path == "/mutate");
+    let patch = patch.map(|patch| format!(r#","patchType":"JSONPatch","patch":"{patch}""#)).unwrap_or_default();
     let mut body = request.into_body();
-    let most = if keep.is_some() { usize::MAX } else { START };
+    let most = if file.is_some() { usize::MAX } else { START };
     let mut seen = Vec::new();
     while let Some(Ok(frame)) = body.frame().await {
         let Some(data) = frame.data_ref() else { continue };
@@ -84,7 +96,7 @@ async fn answer(request: Request<Incoming>, keep: Option<&Path>) -> std::io::Res
         fs::write(file, &seen)?;
     }
     let text = format!(
-        r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{{"uid":"{}","allowed":true}}}}"#,
+        r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{{"uid":"{}","allowed":true{patch}}}}}"#,
         uid(&seen).unwrap_or_default()
     );
     let mut response = Response::new(Full::from(text));
