@@ -161,12 +161,14 @@ mod tests {
         let links = ["RELEASE_WEBHOOK_SERVICE_HOST", "RELEASE_WEBHOOK_SERVICE_PORT_HTTPS", "RELEASE_WEBHOOK_PORT"];
         let links = [&links[..], &["RELEASE_WEBHOOK_PORT_443_TCP_ADDR", "RELEASE_WEBHOOK_LOG", "HOME"]].concat();
         assert!(told(&["--drain-delay=5s"], &links).is_ok());
-        let wrong: [(&[&str], &[&str]); 8] = [
+        let wrong: [(&[&str], &[&str]); 10] = [
             (&["--lisen=[::]:1"], &[]),
             (&["--tls-certificate=tls.crt"], &[]),
             (&["--tls-certificate=a", "--tls-key=b", "--leaf-lifetime=1h"], &[]),
             (&["--drain-delay=soon"], &[]),
             (&["--idle-timeout=60s"], &[]),
+            (&["--body-timeout=20s"], &[]),
+            (&["--ca-lifetime=30s", "--leaf-lifetime=10s"], &[]),
             (&["--listen=[::]:1", "--health-listen=[::]:1"], &[]),
             (&["serve"], &[]),
             (&[], &["RELEASE_WEBHOOK_DRAIN"]),

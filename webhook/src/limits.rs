@@ -6,6 +6,7 @@ use clap::Args;
 use release_edge::program::duration;
 
 use crate::body;
+use crate::server::GRACE;
 
 /// How long an API server keeps a connection that it does not use. (client-go `transport/cache.go`, `IdleConnTimeout`)
 const CLIENT_IDLE: Duration = Duration::from_secs(90);
@@ -56,6 +57,12 @@ impl Limits {
             return Err(format!(
                 "--idle-timeout is not above {} s: an API server would send a call into a connection that is being closed, which fails it",
                 CLIENT_IDLE.as_secs()
+            ));
+        }
+        if self.body_timeout > GRACE {
+            return Err(format!(
+                "--body-timeout is above {} s: at the end of a drain a call is waited for no longer than that, and would be cut off",
+                GRACE.as_secs()
             ));
         }
         let times = [
@@ -118,9 +125,11 @@ mod tests {
     fn a_limit_that_would_fail_calls_is_refused() {
         assert_eq!(told(&[]), Ok(()));
         assert_eq!(told(&["--idle-timeout=91s", "--max-connections=32", "--bytes-in-flight=7Mi"]), Ok(()));
+        assert_eq!(told(&["--body-timeout=15s"]), Ok(()));
         for (flag, part) in [
             ("--idle-timeout=90s", "--idle-timeout is not above 90 s"),
             ("--body-timeout=0s", "--body-timeout is nothing"),
+            ("--body-timeout=15001ms", "--body-timeout is above 15 s"),
             ("--max-connection-age=0s", "--max-connection-age is nothing"),
             ("--max-connections=8", "at least 32"),
             ("--bytes-in-flight=1Mi", "at least 7Mi"),

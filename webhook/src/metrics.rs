@@ -14,39 +14,50 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use release_edge::metrics::{Registry, Requests};
 use release_shared::kinds::Kind;
+use release_shared::violation::CODES;
 
 use crate::cache::WATCHED;
-use crate::review::{Mode, Reply};
+use crate::review::{self, Mode, Reply};
 use crate::tls::Certificates;
 
 /// Upper bounds of how long an answer takes, in seconds: most take a fraction of a millisecond, the largest objects some milliseconds, and
 /// what has to ask the API server up to a second. The API server's own lowest bound is 5 ms.
 const SECONDS: [f64; 12] = [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0];
 
-/// Why a call was not answered with a review.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unanswered {
-    /// The caches are not filled yet.
-    NotReady,
-    /// Too much is under way: the API server tries again.
-    Shed,
-    /// Its body did not come in time.
-    Slow,
-    /// It is none that the API server makes.
-    Malformed,
-    /// By a fault of this program.
-    Failed,
+/// Writes an enum of reasons, and all of them in one list: a reason that is new is told from the start.
+macro_rules! reasons {
+    ($(#[$about:meta])* $name:ident { $($(#[$what:meta])* $reason:ident = $text:literal,)* }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum $name {
+            $($(#[$what])* $reason,)*
+        }
+
+        impl $name {
+            const ALL: &[Self] = &[$(Self::$reason),*];
+
+            fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$reason => $text,)*
+                }
+            }
+        }
+    };
 }
 
-impl Unanswered {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::NotReady => "not-ready",
-            Self::Shed => "shed",
-            Self::Slow => "slow",
-            Self::Malformed => "malformed",
-            Self::Failed => "failed",
-        }
+reasons! {
+    /// Why a call was not answered with a review.
+    Unanswered {
+        /// The caches are not filled yet.
+        NotReady = "not-ready",
+        /// Too much is under way: the API server tries again.
+        Shed = "shed",
+        /// Its body did not come in time.
+        Slow = "slow",
+        /// It is none that the API server makes.
+        Malformed = "malformed",
+        /// By a fault of this program.
+        Failed = "failed",
     }
 }
 
@@ -122,8 +133,14 @@ impl Default for Metrics {
 impl Metrics {
     /// What is known to come is told as 0 before it does: else the first of it is no change to whoever looks at rates.
     fn begin(&self) {
-        for why in [Unanswered::NotReady, Unanswered::Shed, Unanswered::Slow, Unanswered::Malformed] {
+        for why in Unanswered::ALL {
             drop(self.unanswered.get_or_create(&OfReason { reason: why.as_str() }));
+        }
+        for mode in [Mode::Mutate, Mode::Validate] {
+            drop(self.durations.get_or_create(&OfHook { hook: mode.as_str() }));
+        }
+        for code in codes() {
+            drop(self.refusals.get_or_create(&OfCode { code }));
         }
         for kind in WATCHED {
             drop(self.cache_interruptions.get_or_create(&OfKind { kind: kind.as_str() }));
@@ -139,6 +156,7 @@ impl Metrics {
         let verdict = if reply.is_allowed() { "allowed" } else { "denied" };
         self.reviews.get_or_create(&Review { hook, kind, operation: operation.unwrap_or("other"), verdict }).inc();
         for code in reply.refusal_codes() {
+            debug_assert!(codes().any(|known| known == code), "{code} was not told as 0 before");
             self.refusals.get_or_create(&OfCode { code }).inc();
         }
         self.durations.get_or_create(&OfHook { hook }).observe(took.as_secs_f64());
@@ -200,6 +218,11 @@ impl Metrics {
     }
 }
 
+/// What a refusal may be for.
+fn codes() -> impl Iterator<Item = &'static str> {
+    CODES.into_iter().chain(review::CODES)
+}
+
 /// When the certificate that is served ends; nothing before there is one.
 #[derive(Debug)]
 struct Expiry(Arc<Certificates>);
@@ -223,6 +246,29 @@ mod tests {
     use release_edge::metrics::text;
 
     use super::*;
+
+    /// Who looks at `increase()` does not see a figure that begins with 1.
+    #[test]
+    fn what_alerts_look_at_is_told_before_it_happens() {
+        let text = text(&Metrics::default().registry(Arc::default())).unwrap();
+        for line in [
+            r#"release_webhook_unanswered_total{reason="not-ready"} 0"#,
+            r#"release_webhook_unanswered_total{reason="shed"} 0"#,
+            r#"release_webhook_unanswered_total{reason="slow"} 0"#,
+            r#"release_webhook_unanswered_total{reason="malformed"} 0"#,
+            r#"release_webhook_unanswered_total{reason="failed"} 0"#,
+            r#"release_webhook_refusals_total{code="NotPromoted"} 0"#,
+            r#"release_webhook_refusals_total{code="Unreadable"} 0"#,
+            r#"release_webhook_refusals_total{code="TooLarge"} 0"#,
+            r#"release_webhook_review_duration_seconds_count{hook="mutate"} 0"#,
+            r#"release_webhook_review_duration_seconds_count{hook="validate"} 0"#,
+            r#"release_webhook_cache_interruptions_total{kind="ReleaseBinding"} 0"#,
+            "release_webhook_connections_evicted_total 0",
+            "release_webhook_tls_handshake_failures_total 0",
+        ] {
+            assert!(text.lines().any(|told| told == line), "no line {line}\n{text}");
+        }
+    }
 
     #[test]
     fn every_figure_is_told() {

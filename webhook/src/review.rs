@@ -21,6 +21,17 @@ pub(crate) use respond::Reply;
 /// The code of what is too large to be stored.
 const TOO_LARGE: &str = "TooLarge";
 
+/// The codes of refusals that are no rule's: of the record, of what the API server would say, and of a review that cannot be judged.
+pub(crate) const CODES: [&str; 7] = [
+    "AnnotationsTooLarge",
+    "InvalidMetadata",
+    "InvalidRevision",
+    "RevisionConflict",
+    "StampMismatch",
+    "UnknownField",
+    "Unreadable",
+];
+
 /// Which of the two hooks is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {

@@ -21,7 +21,7 @@ use connection::Connection;
 use crowd::Crowd;
 
 /// How long calls under way may take after the drain; the webhook configurations give up sooner.
-const GRACE: Duration = Duration::from_secs(15);
+pub(crate) const GRACE: Duration = Duration::from_secs(15);
 /// How long nothing is accepted after that has failed: out of file descriptors, mostly, and a pause keeps the loop from spinning.
 const PAUSE: Duration = Duration::from_millis(50);
 

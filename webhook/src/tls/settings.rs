@@ -68,6 +68,14 @@ impl Settings {
                     .to_owned(),
             );
         }
+        // Another authority is made when a third of the one before is left: it has to sign before that is over. Who mounts files has
+        // authorities whose life is not known here.
+        if self.files().is_none() && self.ca_propagation >= self.ca_lifetime / 3 {
+            return Err(
+                "--ca-propagation is not below a third of --ca-lifetime; an authority would expire before the next one signs"
+                    .to_owned(),
+            );
+        }
         Ok(())
     }
 
@@ -104,7 +112,8 @@ mod tests {
         assert_eq!(told(&[]), Ok(()));
         assert_eq!(told(&files), Ok(()));
         assert_eq!(told(&["--client-ca=ca.crt", "--client-name=a", "--client-name=b"]), Ok(()));
-        assert_eq!(told(&["--leaf-lifetime=10s", "--ca-lifetime=30s", "--ca-propagation=0s"]), Ok(()));
+        assert_eq!(told(&["--leaf-lifetime=10s", "--ca-lifetime=30s", "--ca-propagation=9s"]), Ok(()));
+        assert_eq!(told(&[files[0], files[1], "--ca-propagation=5000h"]), Ok(()), "nothing is known of those authorities");
         for (flags, part) in [
             (&files[..1], "--tls-key"),
             (&files[1..], "--tls-certificate"),
@@ -112,6 +121,8 @@ mod tests {
             (&["--client-name=a"], "--client-ca"),
             (&["--leaf-lifetime=9s"], "--leaf-lifetime is shorter than 10 s"),
             (&["--leaf-lifetime=1h", "--ca-lifetime=2h"], "three times"),
+            (&["--leaf-lifetime=10s", "--ca-lifetime=30s"], "--ca-propagation is not below a third of --ca-lifetime"),
+            (&["--leaf-lifetime=10s", "--ca-lifetime=30s", "--ca-propagation=10s"], "--ca-propagation is not below"),
             (&["--ca-propagation=soon"], "soon"),
         ] {
             let told = told(flags).unwrap_err();
