@@ -85,7 +85,8 @@ pub(crate) struct Certificates {
 #[derive(Debug, Clone)]
 struct Served {
     key: Arc<CertifiedKey>,
-    until: Option<Timestamp>,
+    /// Of the certificate itself.
+    facts: Option<Facts>,
 }
 
 #[derive(Debug, Default)]
@@ -103,8 +104,8 @@ impl Certificates {
     }
 
     fn set(&self, key: Arc<CertifiedKey>) {
-        let until = key.cert.first().and_then(|leaf| Facts::of_der(leaf)).map(|facts| facts.until);
-        *self.served.write().unwrap_or_else(PoisonError::into_inner) = Some(Served { key, until });
+        let facts = key.cert.first().and_then(|leaf| Facts::of_der(leaf));
+        *self.served.write().unwrap_or_else(PoisonError::into_inner) = Some(Served { key, facts });
         self.changes.send_replace(());
     }
 
@@ -127,7 +128,11 @@ impl Certificates {
 
     /// When the certificate that is served expires; nothing before there is one.
     pub(crate) fn until(&self) -> Option<Timestamp> {
-        self.served.read().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|served| served.until)
+        self.facts().map(|facts| facts.until)
+    }
+
+    fn facts(&self) -> Option<Facts> {
+        self.served.read().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|served| served.facts.clone())
     }
 
     /// Changes when there may be another certificate, or another authority in the hooks.
@@ -154,11 +159,12 @@ impl Certificates {
         told.map_err(|error| error.to_string())
     }
 
-    /// What somebody should look at although calls may be answered: hooks that are not as installed, files that are not served. One
-    /// sentence each.
-    pub(crate) fn remarks(&self) -> Vec<String> {
+    /// What somebody should look at although calls may be answered: hooks that are not as installed, files that are not served, a
+    /// certificate that ends soon. One sentence each.
+    pub(crate) fn remarks(&self, now: Timestamp) -> Vec<String> {
+        let ending = self.facts().and_then(|facts| facts.ending(now));
         let report = self.report.read().unwrap_or_else(PoisonError::into_inner);
-        report.deviations.iter().chain(&report.problem).cloned().collect()
+        report.deviations.iter().chain(&report.problem).cloned().chain(ending).collect()
     }
 
     /// The server's side of TLS. No tickets and no sessions: the API server resumes none.
@@ -267,4 +273,30 @@ pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_nothing_replaces_the_certificate_is_told_before_it_ends() {
+        let (certificates, _) = Certificates::on_loopback();
+        let until = certificates.until().unwrap();
+        let told = |left| certificates.remarks(until - Duration::from_secs(left));
+        // It lives for 3,600 s, and began 360 s before it was made.
+        assert_eq!([told(3600), told(990)], [[""; 0]; 2]);
+        let ending = |left: &str| {
+            let why = "nothing has replaced it although most of its life is over";
+            [format!("the certificate that is served ends in {left}, at {until}: {why}")]
+        };
+        assert_eq!(told(989), ending("16 minutes"));
+        assert_eq!(told(100), ending("100 seconds"));
+        assert_eq!(told(0), [""; 0], "that it has ended is why it is unready");
+        let facts = certificates.facts().unwrap();
+        let year = Facts { from: until - 24 * Duration::from_secs(365 * 3600), ..facts };
+        let told = |hours: u32| year.ending(until - hours * Duration::from_secs(3600)).unwrap_or_default();
+        assert_eq!(told(92 * 24), "");
+        assert!(told(91 * 24).contains("ends in 91 days,") && told(47).contains("ends in 47 hours,"), "{}", told(47));
+    }
 }

@@ -125,6 +125,23 @@ impl Facts {
         Some(Self { from: second(validity.not_before)?, until: second(validity.not_after)?, names })
     }
 
+    /// What to say when it ends soon: less than a quarter of its life is left. What this program makes itself is replaced when less than a
+    /// third is.
+    pub(super) fn ending(&self, now: Timestamp) -> Option<String> {
+        let left = self.until.as_second() - now.as_second();
+        if left <= 0 || left * 4 >= self.until.as_second() - self.from.as_second() {
+            return None;
+        }
+        let left = match (left / 86400, left / 3600, left / 60) {
+            (2.., ..) => format!("{} days", left / 86400),
+            (_, 2.., _) => format!("{} hours", left / 3600),
+            (.., 2..) => format!("{} minutes", left / 60),
+            _ => format!("{left} seconds"),
+        };
+        let until = self.until;
+        Some(format!("the certificate that is served ends in {left}, at {until}: nothing has replaced it although most of its life is over"))
+    }
+
     /// Whether it can be used at this time.
     pub(super) fn is_valid(&self, now: Timestamp) -> bool {
         self.from <= now && now < self.until

@@ -69,9 +69,9 @@ impl Hooks {
         all
     }
 
-    /// What is not as installed, one sentence each.
-    pub(super) fn deviations(&self) -> Vec<String> {
-        deviations::of(self.mutating.as_ref(), self.validating.as_ref())
+    /// What is not as installed, one sentence each, for a webhook of these names.
+    pub(super) fn deviations(&self, names: &[String]) -> Vec<String> {
+        deviations::of(self.mutating.as_ref(), self.validating.as_ref(), names)
     }
 
     /// Makes every hook trust these authorities and no others.

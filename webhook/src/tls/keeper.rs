@@ -121,7 +121,7 @@ impl Keeper {
 
     /// Whether the hooks are as installed; where they are not installed, there is nothing to say about them.
     fn compare(&mut self, hooks: &Hooks) {
-        let deviations = if hooks.are_installed() { hooks.deviations() } else { return };
+        let deviations = if hooks.are_installed() { hooks.deviations(&self.names) } else { return };
         if deviations != self.deviations {
             self.teller.tell(&News::configuration(&deviations));
             self.deviations = deviations;

@@ -19,6 +19,9 @@ use super::{Error, Lifetimes, error_chain};
 
 /// How often a lost race is run again; each loss means that another replica has written.
 const TRIES: usize = 5;
+/// How long a look may take: some requests, each of which an API server answers in a fraction of a second. One whose answer stalls half
+/// way would be waited for for ever. What was written until then is found by the next look.
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// See the module.
 pub(super) struct Own {
@@ -40,11 +43,15 @@ impl Own {
         let changes = futures::stream::select(hooks::changes(&client), secret::changes(&client, &self.namespace));
         let mut changes = std::pin::pin!(changes);
         loop {
-            let wait = match self.look().await {
-                Ok(true) => INTERVAL.min(self.lifetimes.leaf / 20),
-                Ok(false) => Duration::ZERO,
-                Err(error) => {
+            let wait = match tokio::time::timeout(LIMIT, self.look()).await {
+                Ok(Ok(true)) => INTERVAL.min(self.lifetimes.leaf / 20),
+                Ok(Ok(false)) => Duration::ZERO,
+                Ok(Err(error)) => {
                     self.keeper.say(error_chain(&error));
+                    Duration::ZERO
+                }
+                Err(_) => {
+                    self.keeper.say(format!("the API server did not answer within {} s", LIMIT.as_secs()));
                     Duration::ZERO
                 }
             };
@@ -116,5 +123,64 @@ impl Own {
         let is_at_rest = is_given && choice == Choice::Take && state.next.is_none();
         self.settled = is_given.then_some(state);
         Ok(is_at_rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures::stream;
+    use kube::Client;
+    use kube::client::Body;
+
+    use super::super::anchors::Anchors;
+    use super::super::tell::Teller;
+    use super::super::{Certificates, Lifetimes};
+    use super::*;
+
+    /// The first two answers begin and do not end; after them nothing is found.
+    fn stalling(asked: Arc<AtomicUsize>) -> Client {
+        let service = tower::service_fn(move |_: axum::http::Request<Body>| {
+            let turn = asked.fetch_add(1, Ordering::Relaxed);
+            async move {
+                let endless = stream::pending::<Result<axum::body::Bytes, std::io::Error>>();
+                let (status, body) = if turn < 2 {
+                    (200, axum::body::Body::from_stream(endless))
+                } else {
+                    (404, axum::body::Body::empty())
+                };
+                axum::http::Response::builder().status(status).body(body)
+            }
+        });
+        Client::new(service, "default")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_stalls_does_not_end_the_keeping() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let client = stalling(Arc::clone(&asked));
+        let hour = Duration::from_secs(3600);
+        let keeper = Keeper {
+            names: vec!["a.b.svc".to_owned()],
+            propagation: Duration::ZERO,
+            certificates: Arc::new(Certificates::default()),
+            readiness: Arc::default(),
+            teller: Teller::new(client.clone(), "b"),
+            anchors: Anchors::default(),
+            served: None,
+            deviations: Vec::new(),
+            said: String::new(),
+            client,
+        };
+        let lifetimes = Lifetimes { propagation: Duration::ZERO, leaf: hour, authority: 3 * hour };
+        let namespace = "b".to_owned();
+        let own = Own { keeper, namespace, lifetimes, served: None, remembered: None, settled: None };
+        tokio::spawn(own.keep());
+        tokio::time::sleep(LIMIT / 2).await;
+        assert_eq!(asked.load(Ordering::Relaxed), 2, "both configurations are waited for");
+        tokio::time::sleep(LIMIT).await;
+        assert!(asked.load(Ordering::Relaxed) > 4, "it did not look again");
     }
 }

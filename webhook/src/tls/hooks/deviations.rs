@@ -1,4 +1,5 @@
-//! What of the installed hooks is not as this version comes: a weakened hook lets changes go past the record, and nobody would see it.
+//! What of the installed hooks is not as this version comes: a weakened hook lets changes go past the record, one that calls somebody else
+//! takes the webhook out of the path, and nobody would see either.
 
 use k8s_openapi::api::admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration};
 use release_shared::yaml;
@@ -7,44 +8,48 @@ use serde_json::Value;
 /// As this version comes.
 const INSTALLED: &str = include_str!("../../../../deploy/webhook/configurations.yaml");
 
-/// Where the server is and whom to trust there may differ from cluster to cluster.
+/// Where the server is may differ from cluster to cluster, and has rules of its own.
 const FREE: [&str; 2] = ["clientConfig", "name"];
+/// The port of a Service where none is given. (`admissionregistration.k8s.io/v1`, `ServiceReference`)
+const PORT: u64 = 443;
 /// What nothing is installed with, and what would let objects go past us.
 const SELECTORS: [&str; 2] = ["namespaceSelector", "objectSelector"];
 
-/// One sentence for each field that differs, and for each hook that is missing. A configuration that is not there at all is none.
+/// One sentence for each field that differs, for each hook that is missing, and for each that is not ours. `names` are those that the
+/// certificate is for. A configuration that is not there at all is none.
 pub(super) fn of(
     mutating: Option<&MutatingWebhookConfiguration>,
     validating: Option<&ValidatingWebhookConfiguration>,
+    names: &[String],
 ) -> Vec<String> {
     let held = [mutating.map(serde_json::to_value), validating.map(serde_json::to_value)];
     let held: Vec<Value> = held.into_iter().flatten().filter_map(Result::ok).collect();
-    compare(&held)
+    compare(&held, names)
 }
 
-fn compare(held: &[Value]) -> Vec<String> {
+fn compare(held: &[Value], names: &[String]) -> Vec<String> {
     let documents = yaml::read(INSTALLED).unwrap_or_default();
     let pairs = documents.iter().filter_map(|installed| {
         let of_kind = held.iter().find(|held| held["kind"] == installed.value["kind"])?;
         Some((&installed.value, of_kind))
     });
-    pairs.flat_map(|(installed, held)| of_configuration(installed, held)).collect()
+    pairs.flat_map(|(installed, held)| of_configuration(installed, held, names)).collect()
 }
 
-fn of_configuration(installed: &Value, held: &Value) -> Vec<String> {
+fn of_configuration(installed: &Value, held: &Value, names: &[String]) -> Vec<String> {
     let hooks = |configuration: &Value| configuration["webhooks"].as_array().cloned().unwrap_or_default();
-    let held = hooks(held);
-    let told = hooks(installed).into_iter().flat_map(|hook| {
-        let name = hook["name"].as_str().unwrap_or_default().to_owned();
-        match held.iter().find(|held| held["name"] == hook["name"]) {
-            None => vec![format!("the hook {name} is missing: install deploy/webhook/configurations.yaml again")],
-            Some(held) => of_hook(&name, &hook, held),
-        }
+    let (installed, held) = (hooks(installed), hooks(held));
+    let name = |hook: &Value| hook["name"].as_str().unwrap_or_default().to_owned();
+    let told = installed.iter().flat_map(|hook| match held.iter().find(|held| held["name"] == hook["name"]) {
+        None => vec![format!("the hook {} is missing: install deploy/webhook/configurations.yaml again", name(hook))],
+        Some(held) => of_hook(&name(hook), hook, held, names),
     });
-    told.collect()
+    let strange = held.iter().filter(|held| installed.iter().all(|hook| hook["name"] != held["name"]));
+    let strange = strange.map(|hook| format!("the hook {} is not part of what is installed", name(hook)));
+    told.chain(strange).collect()
 }
 
-fn of_hook(name: &str, installed: &Value, held: &Value) -> Vec<String> {
+fn of_hook(name: &str, installed: &Value, held: &Value, names: &[String]) -> Vec<String> {
     let fields = installed.as_object().into_iter().flatten().filter(|(field, _)| !FREE.contains(&field.as_str()));
     let changed = fields.filter(|(field, value)| held.get(field.as_str()) != Some(value));
     let changed = changed.map(|(field, value)| match (value, &held[field.as_str()]) {
@@ -54,7 +59,42 @@ fn of_hook(name: &str, installed: &Value, held: &Value) -> Vec<String> {
     });
     let narrowed = SELECTORS.iter().filter(|field| held[**field].as_object().is_some_and(|held| !held.is_empty()));
     let narrowed = narrowed.map(|field| format!("{field} lets objects go past it"));
-    changed.chain(narrowed).map(|what| format!("the hook {name}: {what}")).collect()
+    let elsewhere = elsewhere(&installed["clientConfig"]["service"], &held["clientConfig"], names);
+    changed.chain(narrowed).chain(elsewhere).map(|what| format!("the hook {name}: {what}")).collect()
+}
+
+/// What of the place that a hook calls is not ours: another server than the names of the certificate say, another path, or another port of
+/// the Service. Behind which port of a URL we are is not known here.
+fn elsewhere(installed: &Value, held: &Value, names: &[String]) -> Vec<String> {
+    let is_ours = |host: &str| names.iter().any(|name| name.eq_ignore_ascii_case(host));
+    let path_is = |field: &str, path: &str| {
+        let wanted = installed["path"].as_str().unwrap_or_default();
+        (path != wanted).then(|| format!("{field} is {path:?} and not {wanted:?}: it calls something else"))
+    };
+    if let Some(url) = held["url"].as_str() {
+        let (host, path) = parts(url);
+        let host = (!is_ours(host)).then(|| format!("clientConfig.url calls {host}, which is no name of this webhook"));
+        return host.into_iter().chain(path_is("the path of clientConfig.url", path)).collect();
+    }
+    let service = &held["service"];
+    let text = |field: &str| service[field].as_str().unwrap_or_default();
+    let host = format!("{}.{}.svc", text("name"), text("namespace"));
+    let host = (!is_ours(&host)).then(|| format!("clientConfig.service is {host}, which is no name of this webhook"));
+    let port = service["port"].as_u64().unwrap_or(PORT);
+    let port = (Some(port) != installed["port"].as_u64())
+        .then(|| format!("clientConfig.service.port is {port} and not {}", installed["port"]));
+    host.into_iter().chain(port).chain(path_is("clientConfig.service.path", text("path"))).collect()
+}
+
+/// Host and path of a URL. The API server takes none with a user, a query or a fragment.
+fn parts(url: &str) -> (&str, &str) {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => address,
+        None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
+    };
+    (host, path)
 }
 
 #[cfg(test)]
@@ -67,18 +107,80 @@ mod tests {
         yaml::read(INSTALLED).unwrap().into_iter().map(|document| document.value).collect()
     }
 
+    const SERVICE: &str = "release-webhook.release-system.svc";
+
+    fn told(held: &[Value]) -> Vec<String> {
+        compare(held, &[SERVICE.to_owned(), "hooks.acme.example".to_owned(), "::1".to_owned()])
+    }
+
+    /// What is told when the first hook calls that place.
+    fn told_of(place: Value) -> Vec<String> {
+        let mut held = installed();
+        held[0]["webhooks"][0]["clientConfig"] = place;
+        let told = told(&held);
+        told.iter().map(|what| what.strip_prefix("the hook mutate.release.openchoreo.dev: ").unwrap().into()).collect()
+    }
+
     #[test]
     fn what_is_as_installed_is_fine_wherever_the_server_is() {
         let mut held = installed();
         assert_eq!(held.len(), 2);
+        assert_eq!(told(&held), [""; 0]);
         for hook in held.iter_mut().flat_map(|held| held["webhooks"].as_array_mut().unwrap()) {
-            hook["clientConfig"] = json!({ "url": "https://elsewhere/mutate", "caBundle": "Q0E=" });
+            let path = hook["clientConfig"]["service"]["path"].as_str().unwrap().to_owned();
+            let url = format!("https://Hooks.acme.example:8443{path}");
+            hook["clientConfig"] = json!({ "url": url, "caBundle": "Q0E=" });
             // As the API server writes what is not given.
             hook["namespaceSelector"] = json!({});
             hook["objectSelector"] = json!({});
         }
-        assert_eq!(compare(&held), [""; 0]);
-        assert_eq!(compare(&[]), [""; 0], "nothing is installed, which is told elsewhere");
+        assert_eq!(told(&held), [""; 0]);
+        assert_eq!(told(&[]), [""; 0], "nothing is installed, which is told elsewhere");
+        for url in ["https://hooks.acme.example/mutate", "https://[::1]:9443/mutate", "https://[::1]/mutate"] {
+            assert_eq!(told_of(json!({ "url": url })), [""; 0], "{url}");
+        }
+        let service = json!({ "namespace": "release-system", "name": "release-webhook", "path": "/mutate" });
+        assert_eq!(told_of(json!({ "service": service })), [""; 0], "443 is the port where none is given");
+    }
+
+    #[test]
+    fn a_hook_that_calls_something_else_is_told() {
+        let service = |namespace: &str, port: u16, path: Option<&str>| {
+            json!({ "service": { "namespace": namespace, "name": "release-webhook", "port": port, "path": path } })
+        };
+        let no_name = |host: &str| format!("{host}, which is no name of this webhook");
+        let something_else = "and not \"/mutate\": it calls something else";
+        for (place, expected) in [
+            (json!({ "url": "https://nowhere:9443/mutate" }), vec![format!("clientConfig.url calls {}", no_name("nowhere"))]),
+            (
+                json!({ "url": "https://hooks.acme.example/livez" }),
+                vec![format!("the path of clientConfig.url is \"/livez\" {something_else}")],
+            ),
+            (
+                json!({ "url": "https://127.0.0.1" }),
+                vec![
+                    format!("clientConfig.url calls {}", no_name("127.0.0.1")),
+                    format!("the path of clientConfig.url is \"\" {something_else}"),
+                ],
+            ),
+            (
+                service("theirs", 443, Some("/mutate")),
+                vec![format!("clientConfig.service is {}", no_name("release-webhook.theirs.svc"))],
+            ),
+            (
+                service("release-system", 8443, None),
+                vec![
+                    "clientConfig.service.port is 8443 and not 443".to_owned(),
+                    format!("clientConfig.service.path is \"\" {something_else}"),
+                ],
+            ),
+            (
+                service("release-system", 443, Some("/validate")),
+                vec![format!("clientConfig.service.path is \"/validate\" {something_else}")],
+            ),
+        ] {
+            assert_eq!(told_of(place.clone()), expected, "{place}");
+        }
     }
 
     #[test]
@@ -89,14 +191,16 @@ mod tests {
         held[0]["webhooks"][0]["objectSelector"] = json!({ "matchLabels": { "a": "b" } });
         held[1]["webhooks"][0]["rules"][0]["operations"] = json!(["CREATE"]);
         held[1]["webhooks"].as_array_mut().unwrap().pop();
+        held[1]["webhooks"].as_array_mut().unwrap().push(json!({ "name": "theirs.acme.example" }));
         assert_eq!(
-            compare(&held),
+            told(&held),
             [
                 "the hook mutate.release.openchoreo.dev: failurePolicy is Ignore and not Fail",
                 "the hook mutate.release.openchoreo.dev: timeoutSeconds is 1 and not 10",
                 "the hook mutate.release.openchoreo.dev: objectSelector lets objects go past it",
                 "the hook validate.release.openchoreo.dev: rules is not as installed",
                 "the hook delete.release.openchoreo.dev is missing: install deploy/webhook/configurations.yaml again",
+                "the hook theirs.acme.example is not part of what is installed",
             ]
         );
     }
@@ -106,8 +210,9 @@ mod tests {
         let [mutating, validating] = <[Value; 2]>::try_from(installed()).unwrap();
         let mutating: MutatingWebhookConfiguration = serde_json::from_value(mutating).unwrap();
         let validating: ValidatingWebhookConfiguration = serde_json::from_value(validating).unwrap();
-        assert_eq!(of(Some(&mutating), Some(&validating)), [""; 0]);
+        let names = [SERVICE.to_owned()];
+        assert_eq!(of(Some(&mutating), Some(&validating), &names), [""; 0]);
         let emptied = ValidatingWebhookConfiguration { webhooks: None, ..validating };
-        assert_eq!(of(Some(&mutating), Some(&emptied)).len(), 2);
+        assert_eq!(of(Some(&mutating), Some(&emptied), &names).len(), 2);
     }
 }
