@@ -120,6 +120,15 @@ impl<'a> Installation<'a> {
         self.webhook.ports().and_then(|[_, health]| http_status::get(health, path))
     }
 
+    /// What the webhook says there.
+    ///
+    /// # Errors
+    /// When it does not answer, or with another status than 200.
+    pub fn webhook_says(&self, path: &str) -> anyhow::Result<String> {
+        let [_, health] = self.webhook.ports().context("the webhook was never started")?;
+        http_status::text(health, path)
+    }
+
     /// Where the webhook's output goes.
     #[must_use]
     pub fn webhook_log(&self) -> PathBuf {

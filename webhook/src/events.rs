@@ -1,35 +1,37 @@
 //! Tells in the namespace of a deletion that no record speaks of: an Event, after the answer was given and when the object is gone.
 //! The object's history went with it; the Event, the log and the audit log say who it was.
+//!
+//! Whoever reaches the port may send reviews, so none is believed. Before the answer it is looked whether the object is there, under that
+//! UID and without a record of its end; after it, whether it is gone. Nothing but the user's name in an Event is a caller's word.
 
-use std::sync::Arc;
+mod write;
+
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use futures::StreamExt;
-use futures::stream::poll_fn;
-use jiff::Timestamp;
-use k8s_openapi::api::core::v1::ObjectReference;
-use k8s_openapi::api::events::v1::Event;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
-use kube::api::{DynamicObject, PostParams};
+use kube::api::DynamicObject;
+use kube::core::PartialObjectMeta;
 use kube::{Api, Client};
 use release_edge::kind::resource;
 use release_shared::kinds::Kind;
 use release_shared::names;
-use release_shared::object::printable;
-use release_shared::status::cut;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use release_shared::object::annotation;
+use release_shared::validate::is_unrecorded_deletion;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
-/// How many deletions may wait to be told of. What is beyond that is logged and counted.
+/// How many deletions may wait to be told of. Beyond that the one that has waited longest gives way: what is really deleted is gone at the
+/// first look, mostly.
 const WAITING: usize = 256;
-/// How many are told of at once.
-const AT_ONCE: usize = 4;
+/// How many requests there may be at once.
+const AT_ONCE: usize = 8;
 /// When it is looked whether the object is really gone: somebody else may have refused its deletion.
 const LOOKS: [Duration; 4] =
     [Duration::from_millis(100), Duration::from_millis(400), Duration::from_secs(2), Duration::from_secs(8)];
-/// The longest note. (`events.k8s.io/v1`: 1 kB)
-const MAX_NOTE: usize = 1000;
+/// How many are named who are said to have deleted the same object.
+const MOST_NAMED: usize = 3;
 
 /// An object that is deleted with its history and without a record of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,39 +46,158 @@ pub(crate) struct Unrecorded {
     pub(crate) user: String,
 }
 
-/// Where deletions are handed over. Nobody waits for it.
-#[derive(Debug, Clone)]
+/// Where deletions are handed over. Nobody waits until they are told of.
+#[derive(Clone)]
 pub(crate) struct Events {
     queue: mpsc::Sender<Unrecorded>,
+    objects: Arc<Objects>,
     dropped: Arc<AtomicU64>,
 }
 
 impl Events {
     /// Begins to tell. The task ends when the last handle is gone and all is told.
     pub(crate) fn start(client: Client, instance: String) -> (Self, JoinHandle<()>) {
-        let (queue, mut waiting) = mpsc::channel(WAITING);
-        let task = tokio::spawn(async move {
-            let deletions = poll_fn(move |context| waiting.poll_recv(context));
-            deletions.for_each_concurrent(AT_ONCE, |deletion| tell(&client, &instance, deletion)).await;
-        });
-        (Self { queue, dropped: Arc::default() }, task)
+        let (queue, deletions) = mpsc::channel(WAITING);
+        let objects = Arc::new(Objects { client, requests: Semaphore::new(AT_ONCE) });
+        let events = Self { queue, objects, dropped: Arc::default() };
+        let waiting = Waiting {
+            objects: events.objects.clone(),
+            instance,
+            dropped: events.dropped.clone(),
+            all: VecDeque::new(),
+        };
+        (events, tokio::spawn(waiting.tell(deletions)))
     }
 
-    /// Hands a deletion over, unless too many are waiting.
-    pub(crate) fn tell(&self, deletion: Unrecorded) {
-        let Err(error) = self.queue.try_send(deletion) else { return };
-        let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
-        let (mpsc::error::TrySendError::Full(lost) | mpsc::error::TrySendError::Closed(lost)) = error;
-        let Unrecorded { kind, namespace, name, user, .. } = lost;
-        tracing::warn!(kind = kind.as_str(), namespace, name, user, dropped, "no Event is written of a deletion");
+    /// Looks at the object of a deletion that is about to be let through, until this moment at most, and hands over what was seen of it,
+    /// if it is as the review has it.
+    pub(crate) async fn witness(&self, said: &Unrecorded, until: Instant) {
+        match tokio::time::timeout_at(until.into(), self.objects.get(said)).await {
+            Ok(Ok(there)) => {
+                if let Some(deletion) = there.and_then(|there| seen(said, &there)) {
+                    self.hand_over(deletion);
+                }
+            }
+            Ok(Err(error)) => self.untold(said, &error.to_string()),
+            Err(_) => self.untold(said, "the API server did not say in time whether the object is there"),
+        }
+    }
+
+    fn hand_over(&self, deletion: Unrecorded) {
+        if let Err(error) = self.queue.try_send(deletion) {
+            let (mpsc::error::TrySendError::Full(lost) | mpsc::error::TrySendError::Closed(lost)) = error;
+            self.untold(&lost, "too many are waiting");
+        }
+    }
+
+    fn untold(&self, lost: &Unrecorded, why: &str) {
+        untold(&self.dropped, lost, why);
     }
 }
 
-async fn tell(client: &Client, instance: &str, deletion: Unrecorded) {
+fn untold(dropped: &AtomicU64, lost: &Unrecorded, why: &str) {
+    let dropped = dropped.fetch_add(1, Ordering::Relaxed) + 1;
+    let Unrecorded { kind, namespace, name, user, .. } = lost;
+    tracing::warn!(kind = kind.as_str(), namespace, name, user, why, dropped, "no Event is written of a deletion");
+}
+
+/// What is told of a deletion by what is there: nothing where that is another object, one that is ending already, or one whose history
+/// says that it goes.
+fn seen(said: &Unrecorded, there: &PartialObjectMeta<DynamicObject>) -> Option<Unrecorded> {
+    let object = serde_json::to_value(there).ok()?;
+    let is_it = there.metadata.uid.as_deref() == Some(&said.uid) && is_unrecorded_deletion(said.kind, &object);
+    let revision = || annotation(&object, names::REVISION).unwrap_or("0").to_owned();
+    is_it.then(|| Unrecorded { revision: revision(), ..said.clone() })
+}
+
+/// The API server, asked for a few things at once.
+struct Objects {
+    client: Client,
+    requests: Semaphore,
+}
+
+impl Objects {
+    /// What there is of the object's name.
+    async fn get(&self, deletion: &Unrecorded) -> kube::Result<Option<PartialObjectMeta<DynamicObject>>> {
+        let _turn = self.requests.acquire().await;
+        let Unrecorded { kind, namespace, name, .. } = deletion;
+        let objects = Api::<DynamicObject>::namespaced_with(self.client.clone(), namespace, &resource(*kind));
+        objects.get_metadata_opt(name).await
+    }
+
+    /// Whether the object is gone, or only something of its own holds it.
+    async fn is_gone(&self, deletion: &Unrecorded) -> kube::Result<bool> {
+        Ok(self.get(deletion).await?.is_none_or(|there| {
+            there.metadata.uid.as_deref() != Some(&deletion.uid) || there.metadata.deletion_timestamp.is_some()
+        }))
+    }
+}
+
+/// Who is said to have deleted an object: one, mostly. Without authentication of callers anybody may be named.
+type Users = Arc<Mutex<Vec<String>>>;
+
+/// The deletions that are to be told of, the oldest first.
+struct Waiting {
+    objects: Arc<Objects>,
+    instance: String,
+    dropped: Arc<AtomicU64>,
+    all: VecDeque<Pending>,
+}
+
+/// A deletion that waits until its object is gone.
+struct Pending {
+    deletion: Unrecorded,
+    users: Users,
+    task: AbortHandle,
+}
+
+impl Waiting {
+    async fn tell(mut self, mut deletions: mpsc::Receiver<Unrecorded>) {
+        let mut tasks = JoinSet::new();
+        loop {
+            tokio::select! {
+                deletion = deletions.recv() => match deletion {
+                    Some(deletion) => self.add(deletion, &mut tasks),
+                    None => break,
+                },
+                Some(_) = tasks.join_next() => {}
+            }
+        }
+        while tasks.join_next().await.is_some() {}
+    }
+
+    /// An object has one place, however often its deletion is told of.
+    fn add(&mut self, deletion: Unrecorded, tasks: &mut JoinSet<()>) {
+        self.all.retain(|pending| !pending.task.is_finished());
+        if let Some(known) = self.all.iter().find(|pending| pending.deletion.uid == deletion.uid) {
+            let mut users = known.users.lock().unwrap_or_else(PoisonError::into_inner);
+            // One more than are named says that there are more.
+            if users.len() <= MOST_NAMED && !users.contains(&deletion.user) {
+                users.push(deletion.user);
+            }
+            return;
+        }
+        if self.all.len() >= WAITING
+            && let Some(oldest) = self.all.pop_front()
+        {
+            oldest.task.abort();
+            untold(&self.dropped, &oldest.deletion, "too many are waiting");
+        }
+        let users = Users::new(Mutex::new(vec![deletion.user.clone()]));
+        let told = tell(self.objects.clone(), self.instance.clone(), deletion.clone(), users.clone());
+        self.all.push_back(Pending { deletion, users, task: tasks.spawn(told) });
+    }
+}
+
+async fn tell(objects: Arc<Objects>, instance: String, deletion: Unrecorded, users: Users) {
     for pause in LOOKS {
         tokio::time::sleep(pause).await;
-        match is_gone(client, &deletion).await {
-            Ok(true) => return write(client, instance, &deletion).await,
+        match objects.is_gone(&deletion).await {
+            Ok(true) => {
+                let users = users.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let _turn = objects.requests.acquire().await;
+                return write::write(&objects.client, &instance, &deletion, &users).await;
+            }
             Ok(false) => {}
             Err(error) => tracing::debug!(error = %error, "it could not be looked whether an object is gone"),
         }
@@ -84,93 +205,5 @@ async fn tell(client: &Client, instance: &str, deletion: Unrecorded) {
     tracing::debug!(name = deletion.name, "an object is still there: no Event is written");
 }
 
-/// Whether the object is gone, or only something of its own holds it.
-async fn is_gone(client: &Client, deletion: &Unrecorded) -> kube::Result<bool> {
-    let objects = Api::<DynamicObject>::namespaced_with(client.clone(), &deletion.namespace, &resource(deletion.kind));
-    let there = objects.get_metadata_opt(&deletion.name).await?;
-    Ok(there.is_none_or(|there| {
-        there.metadata.uid.as_deref() != Some(&deletion.uid) || there.metadata.deletion_timestamp.is_some()
-    }))
-}
-
-async fn write(client: &Client, instance: &str, deletion: &Unrecorded) {
-    let events = Api::<Event>::namespaced(client.clone(), &deletion.namespace);
-    match events.create(&PostParams::default(), &event(instance, deletion, Timestamp::now())).await {
-        Ok(_) => {}
-        // Another call for the same deletion was first.
-        Err(kube::Error::Api(status)) if status.is_already_exists() => {}
-        // In a namespace that is ending nothing is made any more.
-        Err(error) => tracing::debug!(error = %error, "an Event was not written"),
-    }
-}
-
-/// One deletion is one Event, however often and by how many replicas it was judged: its name follows from the object's UID.
-fn event(instance: &str, deletion: &Unrecorded, now: Timestamp) -> Event {
-    let Unrecorded { kind, namespace, name, uid, revision, user } = deletion;
-    let cure = match kind {
-        Kind::ReleaseBinding => ": `kubectl release delete` records first who deletes it and why",
-        _ => "",
-    };
-    let note = format!("{user} deleted this at revision {revision} without a record, and its history with it{cure}");
-    Event {
-        metadata: ObjectMeta {
-            name: Some(format!("{name}.{}", names::short_hash(uid.as_bytes(), names::RELEASE_HASH))),
-            namespace: Some(namespace.clone()),
-            ..ObjectMeta::default()
-        },
-        event_time: Some(MicroTime(now)),
-        action: Some("Delete".to_owned()),
-        reason: Some("DeletedWithoutRecord".to_owned()),
-        note: Some(cut(&printable(&note), MAX_NOTE)),
-        // Only a binding's deletion could have been recorded.
-        type_: Some(if *kind == Kind::ReleaseBinding { "Warning" } else { "Normal" }.to_owned()),
-        regarding: Some(ObjectReference {
-            api_version: Some(names::API_VERSION.to_owned()),
-            kind: Some(kind.as_str().to_owned()),
-            namespace: Some(namespace.clone()),
-            name: Some(name.clone()),
-            uid: Some(uid.clone()),
-            ..ObjectReference::default()
-        }),
-        reporting_controller: Some(names::WEBHOOK.to_owned()),
-        reporting_instance: Some(instance.to_owned()),
-        ..Event::default()
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn deletion(kind: Kind, user: &str) -> Unrecorded {
-        let name = "web-dev".to_owned();
-        let namespace = "acme".to_owned();
-        Unrecorded { kind, namespace, name, uid: "u".to_owned(), revision: "3".to_owned(), user: user.to_owned() }
-    }
-
-    #[test]
-    fn an_event_says_who_and_what() {
-        let event = event("one", &deletion(Kind::ReleaseBinding, "jane"), "2026-01-02T12:00:00Z".parse().unwrap());
-        insta::assert_json_snapshot!(event);
-    }
-
-    #[test]
-    fn a_note_is_short_and_moves_no_cursor() {
-        let now = "2026-01-02T12:00:00Z".parse().unwrap();
-        let event = event("one", &deletion(Kind::Project, &format!("\u{1b}[2J{}", "é".repeat(2000))), now);
-        let note = event.note.unwrap();
-        assert!(note.len() <= 1024 && !note.contains('\u{1b}'), "{note}");
-        assert_eq!(event.type_.as_deref(), Some("Normal"));
-    }
-
-    /// Nobody takes anything out of the queue: it is full at its bound, and what comes then is counted.
-    #[test]
-    fn what_is_too_much_is_dropped() {
-        let (queue, _waiting) = mpsc::channel(WAITING);
-        let events = Events { queue, dropped: Arc::default() };
-        for _ in 0..WAITING + 7 {
-            events.tell(deletion(Kind::ReleaseBinding, "jane"));
-        }
-        assert_eq!(events.dropped.load(Ordering::Relaxed), 7);
-    }
-}
+mod tests;

@@ -29,6 +29,10 @@ const LOGGED: usize = 512;
 /// How long the rest of a body that gave way is read, so that its sender sees the answer: it holds a connection meanwhile.
 const GAVE_WAY: Duration = Duration::from_secs(5);
 
+/// How long a deletion may take until its object was looked at, so that it can be told of: the API server gives up after 2 s.
+/// (`deploy/webhook/configurations.yaml`)
+const WITNESSED: Duration = Duration::from_millis(1800);
+
 /// What a handler needs.
 pub(crate) struct App {
     pub(crate) client: kube::Client,
@@ -68,12 +72,14 @@ async fn handle(mode: Mode, State(app): State<Arc<App>>, request: Request) -> Re
 }
 
 async fn answer(app: &App, mode: Mode, request: Request, started: Instant) -> Result<Response, Refused> {
+    let patience = patience(request.uri());
     let reply = take(app, mode, request).await?;
+    if let Some(deletion) = reply.unrecorded() {
+        let within = patience.map_or(WITNESSED, |patience| WITNESSED.min(patience * 9 / 10));
+        app.events.witness(deletion, started + within).await;
+    }
     log(mode, &reply, started);
     app.metrics.answered(mode, &reply, started.elapsed());
-    if let Some(deletion) = reply.unrecorded() {
-        app.events.tell(deletion.clone());
-    }
     let json = HeaderValue::from_static("application/json");
     Ok((StatusCode::OK, [(header::CONTENT_TYPE, json)], reply.body()).into_response())
 }

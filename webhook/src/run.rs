@@ -99,6 +99,7 @@ fn health(
         (false, Some(until)) if until <= Timestamp::now() => Some("the certificate has expired".to_owned()),
         _ => None,
     };
-    let endpoints = health::endpoints(Pulse::start(), readiness.clone(), unready, move || remarked.remarks(Timestamp::now()));
+    let endpoints =
+        health::endpoints(Pulse::start(), readiness.clone(), unready, move || remarked.remarks(Timestamp::now()));
     endpoints.merge(serve::metrics(Arc::new(metrics.registry(certificates.clone()))))
 }

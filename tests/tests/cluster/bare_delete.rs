@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use release_shared::kinds::Kind;
 use release_shared::names;
 use release_shared::record::Action;
@@ -13,6 +13,8 @@ use super::audit;
 use super::objects::{Shop, binding, created, environment, name, records, release, with};
 use super::person::{Person, refused_by_the_server};
 use super::project::Project;
+use super::webhook_connections::{review, trusted};
+use super::wire::{Wire, post};
 
 trials! {
     admission:
@@ -21,6 +23,7 @@ trials! {
     nothing_is_told_in_a_dry_run,
     a_whole_collection_is_named_one_by_one,
     what_somebody_else_keeps_is_not_called_deleted,
+    what_somebody_made_up_is_not_told,
     a_namespace_goes_without_a_word,
 }
 
@@ -176,6 +179,41 @@ fn what_somebody_else_keeps_is_not_called_deleted(namespace: &Namespace<'_>) -> 
     after.unwrap();
     until_told(&shop.admin, &["web-staging"])?;
     wait::until("ours had let both through", LIMIT, || Ok((named(namespace)?.len() == 2).then_some(())))
+}
+
+/// Whoever reaches the webhook's port may send it the review of a deletion that nobody asked for, in anybody's name.
+fn what_somebody_made_up_is_not_told(namespace: &Namespace<'_>) -> anyhow::Result<()> {
+    let installation = fixture::admission()?;
+    let shop = Shop::open(namespace, "warn")?;
+    let [kept, gone] = ["dev", "staging"].map(|environment| created(&shop.jane, &binding("web", environment, "web-1")));
+    let url = installation.webhook_url().context("the webhook was never started")?;
+    let address = url.trim_start_matches("https://").parse()?;
+    let trusted = trusted(namespace)?;
+    let accuse = |old: &Value| -> anyhow::Result<Value> {
+        let review = review(|request| {
+            request["kind"]["kind"] = "ReleaseBinding".into();
+            request["operation"] = "DELETE".into();
+            request["userInfo"]["username"] = "omar".into();
+            request["name"] = old["metadata"]["name"].clone();
+            request["namespace"] = namespace.name().into();
+            request["object"] = Value::Null;
+            request["oldObject"] = old.clone();
+        });
+        let call = post("/validate?timeout=2s", &["Content-Type: application/json"], review.as_bytes());
+        Wire::open(&trusted, address)?.ask(&call)?.review()
+    };
+    let invented = with(&kept, |kept| kept["metadata"]["name"] = "web-production".into());
+    let of_another_life = with(&gone, |gone| gone["metadata"]["uid"] = "invented".into());
+    for old in [&invented, &kept, &of_another_life] {
+        let reply = accuse(old)?;
+        assert_eq!((&reply["allowed"], &reply["auditAnnotations"]["bare"]), (&json!(true), &json!("omar")), "{reply}");
+    }
+    shop.jane.delete(&gone).unwrap();
+    // A review of a deletion that is over.
+    accuse(&gone)?;
+    let events = until_told(&shop.admin, &["web-staging"])?;
+    ensure!(events[0]["note"].as_str().is_some_and(|note| note.starts_with("jane deleted")), "{events:#?}");
+    Ok(())
 }
 
 fn a_namespace_goes_without_a_word(namespace: &Namespace<'_>) -> anyhow::Result<()> {

@@ -261,6 +261,23 @@ fn what_somebody_takes_away_comes_back(namespace: &Namespace<'_>) -> anyhow::Res
     // As deploy/ has it: the third hook is the second one of its configuration.
     system.patch(|at| timeout(at, if at == 1 { 2 } else { 10 }));
     system.until_told("ConfigurationChanged", "as installed again")?;
+
+    // So is where a hook calls: one that calls nobody is none.
+    let url = installation.webhook_url().context("the webhook was never started")?;
+    let call = |url: &str| {
+        let step =
+            json!({ "op": "replace", "path": "/webhooks/1/clientConfig/url", "value": format!("{url}/validate") });
+        system.patch(|at| if at == 1 { vec![step.clone()] } else { Vec::new() });
+    };
+    call("https://nowhere.example:9443");
+    let told = "the hook delete.release.openchoreo.dev: clientConfig.url calls nowhere.example, which is no name of this webhook";
+    system.until_told("ConfigurationChanged", told)?;
+    let readiness = installation.webhook_says("/readyz?verbose")?;
+    ensure!(readiness.contains(&format!("[!]{told}\n")), "{readiness}");
+    call(&url);
+    wait::until("it is as installed again", LIMIT, || {
+        Ok((!installation.webhook_says("/readyz?verbose")?.contains("[!]")).then_some(()))
+    })?;
     ensure!(system.secret()? == Some(before), "nothing of this asks for a new certificate");
     Ok(())
 }

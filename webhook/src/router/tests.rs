@@ -235,6 +235,38 @@ async fn a_look_up_is_not_waited_for_longer_than_the_caller_waits() {
     }
 }
 
+/// A caller's word is not enough to accuse anybody: the API server is asked before the answer whether there is such an object, and nothing
+/// is written where there is none.
+#[tokio::test(start_paused = true)]
+async fn a_deletion_that_somebody_made_up_is_answered_and_not_told() {
+    let asked: Arc<std::sync::Mutex<Vec<String>>> = Arc::default();
+    let noted = Arc::clone(&asked);
+    let empty = tower::service_fn(move |request: axum::http::Request<KubeBody>| {
+        noted.lock().unwrap().push(format!("{} {}", request.method(), request.uri().path()));
+        let nothing = r#"{"kind":"Status","status":"Failure","reason":"NotFound","code":404}"#;
+        let answer = axum::http::Response::builder().status(404).body(KubeBody::from(nothing.as_bytes().to_vec()));
+        async { Ok::<_, std::io::Error>(answer.unwrap()) }
+    });
+    let app = app_with(kube::Client::new(empty, "default"), 24 << 20);
+    let mut review = review();
+    let request = &mut review["request"];
+    request["operation"] = "DELETE".into();
+    request["oldObject"] = request["object"].take();
+    request["oldObject"]["metadata"]["uid"] = "invented".into();
+    request["oldObject"]["metadata"]["annotations"] = json!({ "release.openchoreo.dev/history": "[]" });
+    let mut call = call(review.to_string());
+    *call.uri_mut() = "/validate?timeout=2s".parse().unwrap();
+    let (status, _, body) = ask(&app, call).await;
+    let response = &serde_json::from_slice::<Value>(&body).unwrap()["response"];
+    assert_eq!(
+        (status, &response["allowed"], &response["auditAnnotations"]["bare"]),
+        (200, &json!(true), &json!("jane"))
+    );
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let path = "/apis/openchoreo.dev/v1alpha1/namespaces/acme/releases/web-dev";
+    assert_eq!(*asked.lock().unwrap(), [format!("GET {path}")]);
+}
+
 #[tokio::test]
 async fn a_review_that_brings_out_a_fault_of_ours_fails_alone() {
     let app = app(1 << 20);

@@ -139,7 +139,9 @@ impl Facts {
             _ => format!("{left} seconds"),
         };
         let until = self.until;
-        Some(format!("the certificate that is served ends in {left}, at {until}: nothing has replaced it although most of its life is over"))
+        Some(format!(
+            "the certificate that is served ends in {left}, at {until}: nothing has replaced it although most of its life is over"
+        ))
     }
 
     /// Whether it can be used at this time.

@@ -113,7 +113,11 @@ mod tests {
         assert_eq!(told(&files), Ok(()));
         assert_eq!(told(&["--client-ca=ca.crt", "--client-name=a", "--client-name=b"]), Ok(()));
         assert_eq!(told(&["--leaf-lifetime=10s", "--ca-lifetime=30s", "--ca-propagation=9s"]), Ok(()));
-        assert_eq!(told(&[files[0], files[1], "--ca-propagation=5000h"]), Ok(()), "nothing is known of those authorities");
+        assert_eq!(
+            told(&[files[0], files[1], "--ca-propagation=5000h"]),
+            Ok(()),
+            "nothing is known of those authorities"
+        );
         for (flags, part) in [
             (&files[..1], "--tls-key"),
             (&files[1..], "--tls-certificate"),

@@ -145,13 +145,14 @@ mod tests {
 
     #[test]
     fn a_hook_that_calls_something_else_is_told() {
-        let service = |namespace: &str, port: u16, path: Option<&str>| {
-            json!({ "service": { "namespace": namespace, "name": "release-webhook", "port": port, "path": path } })
-        };
+        let service = |namespace: &str, port: u16, path: Option<&str>| json!({ "service": { "namespace": namespace, "name": "release-webhook", "port": port, "path": path } });
         let no_name = |host: &str| format!("{host}, which is no name of this webhook");
         let something_else = "and not \"/mutate\": it calls something else";
         for (place, expected) in [
-            (json!({ "url": "https://nowhere:9443/mutate" }), vec![format!("clientConfig.url calls {}", no_name("nowhere"))]),
+            (
+                json!({ "url": "https://nowhere:9443/mutate" }),
+                vec![format!("clientConfig.url calls {}", no_name("nowhere"))],
+            ),
             (
                 json!({ "url": "https://hooks.acme.example/livez" }),
                 vec![format!("the path of clientConfig.url is \"/livez\" {something_else}")],
