@@ -45,6 +45,7 @@ mod cluster {
     pub(crate) mod kinds_in_the_api;
     pub(crate) mod names_agree;
     pub(crate) mod needed_releases_stay;
+    pub(crate) mod network_policy;
     pub(crate) mod never_in_the_way;
     pub(crate) mod on_behalf_of;
     pub(crate) mod pipeline_is_kept;
@@ -163,6 +164,7 @@ fn main() -> ExitCode {
         cluster::bypass::trials(),
         cluster::reason_required::trials(),
         cluster::on_behalf_of::trials(),
+        cluster::network_policy::trials(),
         cluster::never_in_the_way::trials(),
         cluster::needed_releases_stay::trials(),
         cluster::policy_deploy::trials(),

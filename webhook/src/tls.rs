@@ -3,6 +3,9 @@
 //! Where they come from: [`own`] makes them and keeps the authority in the webhook configurations; [`mounted`] reads them from files.
 //! `state`, `plan`, `rotate`, `anchors` and `choose` are the pure parts; `secret`, `hooks`, `files` and `tell` are their edges; `keeper` is
 //! what both ways share.
+//!
+//! The cryptography is that of ring. aws-lc-rs takes about a seventh less for a handshake with P-256 (73 against 85 µs of a core), and is one
+//! more large library in C to build; API servers keep their connections, so that handshakes are few.
 
 mod anchors;
 mod callers;

@@ -10,9 +10,9 @@ use crate::cli::Cli;
 use crate::controlplane::ControlPlane;
 use crate::programs;
 
-/// Kinds come before their objects. What is made from templates is not for kubectl, and policies are installed apart.
+/// Kinds come before their objects. What is made from templates is not for kubectl, and policies of both sorts are installed apart.
 const FIRST: &str = "crds";
-const NOT_PLAIN: [&str; 2] = ["chart", "policies"];
+const NOT_PLAIN: [&str; 3] = ["chart", "network-policy", "policies"];
 
 pub(super) fn run(control_plane: &ControlPlane) -> anyhow::Result<()> {
     let deploy = deploy()?;

@@ -1,17 +1,18 @@
 //! What the API server is told. Our own type: the patch is base64 as the API has it, and a denial carries its causes.
 
+mod patch;
+mod status;
+
 use std::collections::{BTreeMap, HashSet};
 
 use data_encoding::BASE64;
-use json_patch::jsonptr::PointerBuf;
-use json_patch::{AddOperation, PatchOperation, RemoveOperation};
 use release_shared::names;
 use release_shared::object::{annotation, owners, printable, text};
 use release_shared::record::Stamp;
 use release_shared::validate::{Bypass, is_unrecorded_deletion};
-use release_shared::violation::{Class, Findings, Permission, RestsOn, Violation};
+use release_shared::violation::{Findings, Permission, RestsOn, Violation};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::Request;
 use crate::events::Unrecorded;
@@ -123,10 +124,7 @@ impl Reply {
         findings: Findings,
     ) -> Self {
         let mut reply = Self::allowed(request.facts());
-        let mut patch: Vec<_> = defaults.iter().map(|(key, value)| add(&["spec", key], value.clone())).collect();
-        patch.extend(stamp_operations(sent, stamp));
-        if !patch.is_empty() {
-            let patch = serde_json::to_vec(&json_patch::Patch(patch)).unwrap_or_default();
+        if let Some(patch) = patch::json(sent, defaults, stamp) {
             reply.response.patch_type = Some("JSONPatch");
             reply.response.patch = Some(BASE64.encode(&patch));
         }
@@ -161,7 +159,7 @@ impl Reply {
 
     /// A refusal where the request itself could not be read.
     pub(super) fn denied_for(facts: Facts, findings: Findings) -> Self {
-        let status = status(&facts, &findings);
+        let status = status::of(&facts, &findings);
         let mut reply = Self::new(facts, false);
         reply.response.status = Some(status);
         reply.refusals = findings.violations;
@@ -260,75 +258,7 @@ fn new_owners(request: &Request<'_>) -> Option<String> {
     (new != old).then(|| printable(&told.join(", ")))
 }
 
-/// The operations that bring the annotations that are ours alone to what they must be.
-fn stamp_operations(sent: &Value, stamp: &Stamp) -> Vec<PatchOperation> {
-    let there = sent.pointer("/metadata/annotations").and_then(Value::as_object);
-    if there.is_none() {
-        if stamp.annotations.is_empty() {
-            return Vec::new();
-        }
-        let all: Map<_, _> =
-            stamp.annotations.iter().map(|(key, value)| ((*key).to_owned(), value.clone().into())).collect();
-        let all = Value::Object(all);
-        let has_metadata = sent.get("metadata").is_some_and(Value::is_object);
-        // What the API server sends has metadata; an object without any is given some, so that the patch applies.
-        let whole = if has_metadata {
-            add(&["metadata", "annotations"], all)
-        } else {
-            add(&["metadata"], json!({ "annotations": all }))
-        };
-        return vec![whole];
-    }
-    let there = |key: &str| there.and_then(|annotations| annotations.get(key));
-    let mut operations = Vec::new();
-    for key in names::WEBHOOK_KEYS {
-        match (stamp.annotations.get(key), there(key)) {
-            (Some(value), found) if found.and_then(Value::as_str) != Some(value) => {
-                operations.push(add(&["metadata", "annotations", key], value.clone().into()));
-            }
-            (None, Some(_)) => {
-                let path = PointerBuf::from_tokens(["metadata", "annotations", key]);
-                operations.push(PatchOperation::Remove(RemoveOperation { path }));
-            }
-            _ => {}
-        }
-    }
-    operations
-}
-
-fn add(path: &[&str], value: Value) -> PatchOperation {
-    PatchOperation::Add(AddOperation { path: PointerBuf::from_tokens(path.iter().copied()), value })
-}
-
-/// A `metav1.Status` that says everything: kubectl prints the causes of an `Invalid`, and the message of anything else.
-fn status(facts: &Facts, findings: &Findings) -> Value {
-    let (code, reason) = match findings.class() {
-        Some(Class::Policy) => (403, "Forbidden"),
-        Some(Class::Conflict) => (409, "Conflict"),
-        Some(Class::Fault) | None => (422, "Invalid"),
-    };
-    let (told, rest) = findings.violations.split_at(findings.violations.len().min(MOST_TOLD));
-    let more = (!rest.is_empty()).then(|| more(rest.len()));
-    let mut causes: Vec<_> = told.iter().map(cause).collect();
-    causes.extend(more.as_ref().map(|more| json!({ "reason": "MoreFaults", "field": "", "message": more })));
-    let message = match more {
-        Some(more) => format!("{}\n* {more}", Findings { violations: told.to_vec(), ..Findings::none() }),
-        None => findings.to_string(),
-    };
-    json!({
-        "status": "Failure",
-        "code": code,
-        "reason": reason,
-        "message": printable(&message),
-        "details": { "group": names::GROUP, "kind": facts.kind, "name": facts.name, "causes": causes }
-    })
-}
-
 /// What stands for faults or warnings that are not told one by one.
 fn more(count: usize) -> String {
     format!("{count} more are not shown: begin with these")
-}
-
-fn cause(violation: &Violation) -> Value {
-    json!({ "reason": violation.code, "field": violation.path.as_str(), "message": printable(&violation.message) })
 }
