@@ -50,6 +50,7 @@ mod cluster {
     pub(crate) mod on_behalf_of;
     pub(crate) mod pipeline_is_kept;
     pub(crate) mod policy_deploy;
+    pub(crate) mod policy_hooks;
     pub(crate) mod policy_rules;
     pub(crate) mod policy_stamps_mutating;
     pub(crate) mod policy_stamps_validating;
@@ -168,6 +169,7 @@ fn main() -> ExitCode {
         cluster::never_in_the_way::trials(),
         cluster::needed_releases_stay::trials(),
         cluster::policy_deploy::trials(),
+        cluster::policy_hooks::trials(),
         cluster::policy_rules::trials(),
         cluster::policy_stamps_mutating::trials(),
         cluster::policy_stamps_validating::trials(),

@@ -9,14 +9,10 @@ use release_tests::{Cli, Namespace, fixture, programs, trials, wait};
 use serde_json::{Value, json};
 
 use super::objects::{Shop, created, records, release, with};
-use super::person::{Person, Told, until_accepted, until_refused};
+use super::person::{Told, until_accepted, until_refused};
 use super::webhook_certificates::system::{LIMIT, System};
 
-trials! {
-    admission:
-    the_commands_of_the_docs_take_it_out_of_the_path_and_put_it_back,
-    no_policy_of_the_cluster_guards_configurations,
-}
+trials! { admission: the_commands_of_the_docs_take_it_out_of_the_path_and_put_it_back }
 
 const SECTION: &str = "## Out of the path, and back";
 
@@ -104,41 +100,5 @@ fn the_commands_of_the_docs_take_it_out_of_the_path_and_put_it_back(namespace: &
     until_refused("the webhook judges again", unruly, 422, &cause)?;
     let changed = shop.jane.merge(&kept, &json!({ "spec": { "interval": "9m" } })).unwrap();
     assert_eq!(records(&changed).len(), 2, "changes are recorded again");
-    Ok(())
-}
-
-/// As docs/threats.md says: it can refuse everything else, and the way out stays open.
-fn no_policy_of_the_cluster_guards_configurations(namespace: &Namespace<'_>) -> anyhow::Result<()> {
-    let _installation = fixture::admission()?;
-    let (admin, name) = (Person::admin(namespace), namespace.name());
-    let registration = "admissionregistration.k8s.io";
-    let object = |kind: &str, spec: Value| {
-        let api = format!("{registration}/v1");
-        json!({ "apiVersion": api, "kind": kind, "metadata": { "name": name }, "spec": spec })
-    };
-    let rule = |group: &str, resources: &[&str]| json!({ "apiGroups": [group], "apiVersions": ["v1"], "operations": ["*"], "resources": resources });
-    let configurations = ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"];
-    let policy = json!({
-        "matchConstraints": { "resourceRules": [rule(registration, &configurations), rule("", &["configmaps"])] },
-        "matchConditions": [{ "name": "this-test", "expression": format!("request.name == '{name}'") }],
-        "validations": [{ "expression": "false" }],
-    });
-    admin.kubectl_on(&["create", "-f", "-"], &object("ValidatingAdmissionPolicy", policy));
-    let binding = json!({ "policyName": name, "validationActions": ["Deny"] });
-    admin.kubectl_on(&["create", "-f", "-"], &object("ValidatingAdmissionPolicyBinding", binding));
-    let refused = wait::until("the policy refuses something else", LIMIT, || {
-        let map = ["create", "configmap", name, "--dry-run=server"];
-        Ok(admin.kubectl(map).output()?.success().is_err().then_some(()))
-    });
-    let configuration = json!({
-        "apiVersion": format!("{registration}/v1"), "kind": "ValidatingWebhookConfiguration", "metadata": { "name": name },
-    });
-    let made = admin.kubectl(["create", "-f", "-"]).stdin(configuration.to_string()).output()?;
-    let removed = admin.kubectl(["delete", "validatingwebhookconfiguration", name]).output()?;
-    let kinds = "validatingadmissionpolicybinding,validatingadmissionpolicy";
-    admin.kubectl(["delete", kinds, name]).run().expect_code(0);
-    refused?;
-    made.success()?;
-    removed.success()?;
     Ok(())
 }
