@@ -22,6 +22,9 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// How large the object is that is reviewed, in bytes of JSON, as its author sends it.
 pub(crate) const SIZES: [usize; 4] = [2_000, 10_000, 100_000, 1_000_000];
 
+/// The largest object that can be there before an update, in bytes: etcd takes requests of 1.5 MiB. (`--max-request-bytes`)
+const STORED: usize = 1_400_000;
+
 /// What is done to the object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -71,16 +74,19 @@ impl<'a> Reviews<'a> {
     }
 
     /// Creates a Release, or creates and changes one. What `/validate` is asked, our webhook has stamped just now: it refuses a stamp
-    /// that is older than a minute, so ask again for every measurement.
+    /// that is older than a minute, so ask again for every measurement. What is too large to be kept is asked about in a dry run.
     pub(crate) fn ask(&self, size: usize, operation: Operation) -> anyhow::Result<Asked> {
         let number = self.number();
         let name = format!("asked-{number}");
-        let mut created = self.write("POST", "", &release(&name, size))?;
+        let stored = if operation == Operation::Update { size.min(STORED) } else { size };
+        let mut created = self.write("POST", "", &release(&name, stored))?;
         if operation == Operation::Update {
-            // One letter of the object that fills it up.
+            // One letter of the object that fills it up, and what it is to be larger.
             let content = &mut created["spec"]["resources"][0]["object"]["data"]["content"];
-            *content = format!("y{}", content.as_str().and_then(|content| content.get(1..)).unwrap_or_default()).into();
-            self.write("PUT", &format!("/{name}"), &created)?;
+            let kept = content.as_str().and_then(|content| content.get(1..)).unwrap_or_default();
+            *content = format!("y{kept}{}", "x".repeat(size - stored)).into();
+            let query = if size > stored { "?dryRun=All" } else { "" };
+            self.write("PUT", &format!("/{name}{query}"), &created)?;
         }
         let keep = |hook: &str| -> anyhow::Result<PathBuf> {
             let file = self.seen.join(format!("{hook}-{number}"));
