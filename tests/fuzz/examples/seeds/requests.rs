@@ -9,6 +9,7 @@ const LIVEZ: &str = "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n";
 pub(crate) fn seeds() -> Seeds {
     let deletion = REVIEW.replace("CREATE", "DELETE").replace("\"object\"", "\"oldObject\"");
     let mutate = post("/mutate?timeout=10s", REVIEW);
+    let unread = format!("{}{}{LIVEZ}", LIVEZ.replacen("\r\n\r\n", "\r\nContent-Length: 200\r\n\r\n", 1), "b".repeat(200));
     let texts = [
         ("mutate", mutate.clone()),
         ("validate", post("/validate?timeout=5s", REVIEW)),
@@ -38,6 +39,7 @@ pub(crate) fn seeds() -> Seeds {
         ("livez-head", LIVEZ.replacen("GET", "HEAD", 1)),
         ("head-among-others", format!("{LIVEZ}{}{mutate}{LIVEZ}", LIVEZ.replacen("GET", "HEAD", 1))),
         ("livez-with-body", LIVEZ.replacen("\r\n\r\n", "\r\nContent-Length: 2\r\n\r\n{}", 1)),
+        ("found-body-that-livez-left-unread", unread),
         ("impatient", mutate.replacen("timeout=10s", "timeout=1ms", 1)[..mutate.len() - 40].to_owned()),
         ("head-too-large", LIVEZ.replacen("\r\n\r\n", &format!("\r\nA: {}\r\n\r\n", "b".repeat(17 * 1024)), 1)),
         ("head-that-never-ends", format!("{LIVEZ}GET /livez HTTP/1.1\r\nHost")),
