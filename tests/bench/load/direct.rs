@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::figures::{Figures, bytes, seconds, size};
 use super::grid;
 use super::place::Place;
-use super::reviews::{Asked, Operation, Reviews, SIZES};
+use super::reviews::{Asked, FITTING, Operation, Reviews, SIZES};
 use super::scale::Scale;
 use super::servers::{Running, Who};
 use crate::run::say;
@@ -29,7 +29,8 @@ pub(crate) const SIZE: usize = 10_000;
 /// Those of the rates that leave a small machine time to spare; at the others it shows who can keep up at all.
 pub(crate) const KEPT_UP: [usize; 2] = [1_000, 2_000];
 
-/// As large as an object may become in one request, which is limited to 3 MiB, in bytes.
+/// As large as an object may become in one request, which is limited to 3 MiB, in bytes. It is more than fits into the store, so ours
+/// refuses it; what counts is what it takes to read that much and to say so.
 const LARGEST: usize = 2_900_000;
 
 /// How the load comes.
@@ -90,6 +91,7 @@ impl Case {
             pid: running.process.pid,
             path: running.who.path(hook),
             review: asked.of(hook),
+            or_refused: self.size > FITTING,
             connections,
             anew,
             rate,

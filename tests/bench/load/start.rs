@@ -94,6 +94,7 @@ fn peak(
             pid: process.pid,
             path: who.path(hook),
             review: asked.of(hook),
+            or_refused: false,
             connections: CONNECTIONS,
             anew: false,
             rate: None,

@@ -47,7 +47,8 @@ pub struct Report {
 /// # Errors
 /// When one of the two is not there in time; then with what is wrong with the last answer.
 pub fn run(job: &Job) -> anyhow::Result<Report> {
-    let review = Review::read(fs::read(&job.review).with_context(|| format!("reading {}", job.review.display()))?)?;
+    let review =
+        Review::read(fs::read(&job.review).with_context(|| format!("reading {}", job.review.display()))?, false)?;
     let mut client = Client::new(&job.target)?;
     thread::scope(|scope| {
         let ready = job.health.map(|health| scope.spawn(move || until_good(|| is_ready(health))));

@@ -9,7 +9,8 @@ const LIVEZ: &str = "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n";
 pub(crate) fn seeds() -> Seeds {
     let deletion = REVIEW.replace("CREATE", "DELETE").replace("\"object\"", "\"oldObject\"");
     let mutate = post("/mutate?timeout=10s", REVIEW);
-    let unread = format!("{}{}{LIVEZ}", LIVEZ.replacen("\r\n\r\n", "\r\nContent-Length: 200\r\n\r\n", 1), "b".repeat(200));
+    let unread =
+        format!("{}{}{LIVEZ}", LIVEZ.replacen("\r\n\r\n", "\r\nContent-Length: 200\r\n\r\n", 1), "b".repeat(200));
     let texts = [
         ("mutate", mutate.clone()),
         ("validate", post("/validate?timeout=5s", REVIEW)),
