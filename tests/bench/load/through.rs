@@ -143,6 +143,11 @@ pub(crate) fn added(lines: &[Line], way: Way) -> f64 {
     p50(way) - p50(Way::Bare)
 }
 
+fn ratio(one: f64, other: f64) -> String {
+    let ratio = one / other;
+    if ratio.is_nan() { "-".to_owned() } else { format!("{ratio:.2}×") }
+}
+
 pub(crate) fn text(lines: &[Line]) -> String {
     let bare = lines.iter().find(|line| line.way == Way::Bare);
     let (p50, p99) = bare.map_or((f64::NAN, f64::NAN), |bare| (bare.p50, bare.p99));
@@ -152,10 +157,10 @@ pub(crate) fn text(lines: &[Line]) -> String {
             line.way.name().to_owned(),
             seconds(line.p50),
             seconds(more),
-            format!("{:.2}×", line.p50 / p50),
+            ratio(line.p50, p50),
             seconds(line.p99),
             seconds(more_99),
-            format!("{:.2}×", line.p99 / p99),
+            ratio(line.p99, p99),
             line.calls.to_string(),
             line.failed.to_string(),
         ]
