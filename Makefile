@@ -77,11 +77,11 @@ bench-review: ## Measure a review in CPU time, beside kube's typed parse of the 
 	$(CARGO) bench --locked -p release-webhook --bench review -- --noplot
 
 .PHONY: bench-webhook
-bench-webhook: ## Measure the webhook under load, beside one on controller-runtime and one that only allows
+bench-webhook: ## Measure the webhook under load, beside one on controller-runtime and one that only allows (QUICK=1, ONLY=create)
 	$(CARGO) build --locked --release -p release-webhook
 	$(CARGO) build --locked --release -p release-load
 	$(CARGO) build --locked -p release-tests --bins
-	RELEASE_BIN_DIR=$(CURDIR)/target/release target/debug/release-bench webhook $(if $(QUICK),--quick) $(if $(JSON),--json $(JSON))
+	RELEASE_BIN_DIR=$(CURDIR)/target/release target/debug/release-bench webhook $(if $(QUICK),--quick) $(if $(ONLY),--only "$(ONLY)") $(if $(JSON),--json $(JSON))
 
 .PHONY: generate
 generate: ## Write the generated files anew: deploy/crds
