@@ -1,7 +1,8 @@
 //! `release-bench webhook`: ours, one on controller-runtime and one that only allows (the floor), side by side.
 //!
 //! The questions are those that the API server asks (`reviews`); `servers` are who is asked. `start` is how they start and what memory
-//! they take, `direct` is load without an API server in between, `through` is what they add to a write. `goals` says what was to be
+//! they take, `direct` is load without an API server in between, `through` is what they add to a write, and `told` what the API
+//! server itself says of that. `goals` says what was to be
 //! reached. Whoever is compared takes turns within each round, and each figure is the median of its rounds.
 
 mod direct;
@@ -16,6 +17,7 @@ mod scale;
 mod servers;
 mod start;
 mod through;
+mod told;
 
 use std::fs;
 use std::io::{self, Write};
@@ -55,14 +57,15 @@ pub(crate) fn run(quick: bool, only: Option<&str>, json: Option<&Path>) -> anyho
     let running = servers.run()?;
     let direct = direct::measure(&place, &running, &reviews, &scale)?;
     print(&format!("\n{}", direct::text(&direct)))?;
-    let through = through::measure(&servers, &reviews, &namespaces, &running, &scale)?;
-    print(&format!("\n{}", through::text(&through)))?;
-    let goals = goals::all(&starts, &direct, &through);
+    let (through, told) = through::measure(&servers, &reviews, &namespaces, &running, &scale)?;
+    print(&format!("\n{}\n{}", through::text(&through), told::text(&told)))?;
+    let goals = goals::all(&starts, &direct, &through, &told);
     print(&format!("\n{}", goals::text(&goals)))?;
 
     if let Some(path) = json {
         let all = json!({
-            "machine": machine.json(), "quick": quick, "start": starts, "direct": direct, "through": through, "goals": goals,
+            "machine": machine.json(), "quick": quick, "start": starts, "direct": direct, "through": through, "told": told,
+            "goals": goals,
         });
         let text = serde_json::to_string_pretty(&all)?;
         fs::write(path, text + "\n").with_context(|| format!("writing {}", path.display()))?;

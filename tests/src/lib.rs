@@ -12,6 +12,7 @@ pub mod controlplane;
 pub mod corpus;
 pub mod demo;
 pub mod fixture;
+pub mod growth;
 pub mod http_status;
 pub mod install;
 pub mod kubeconfig;

@@ -74,6 +74,7 @@ mod cluster {
     pub(crate) mod webhook_connections;
     pub(crate) mod webhook_lifecycle;
     pub(crate) mod webhook_protocol;
+    pub(crate) mod webhook_replacement;
     pub(crate) mod webhook_server;
     pub(crate) mod webhook_way_out;
     pub(crate) mod yaml_as_kubectl_reads_it;
@@ -99,9 +100,11 @@ mod cluster {
     pub(crate) mod fault_truth;
     pub(crate) mod fault_witness;
     pub(crate) mod fault_world;
+    pub(crate) mod fleet;
     pub(crate) mod forgery;
     pub(crate) mod generated;
     pub(crate) mod live;
+    pub(crate) mod load;
     pub(crate) mod meddler;
     pub(crate) mod objects;
     pub(crate) mod person;
@@ -186,6 +189,7 @@ fn main() -> ExitCode {
         cluster::webhook_connections::trials(),
         cluster::webhook_lifecycle::trials(),
         cluster::webhook_protocol::trials(),
+        cluster::webhook_replacement::trials(),
         cluster::webhook_server::trials(),
         cluster::webhook_way_out::trials(),
         cluster::kinds_in_the_api::trials(),

@@ -11,6 +11,8 @@
 mod cluster {
     pub(crate) mod fault_proxy;
     pub(crate) mod fault_replica;
+    pub(crate) mod fleet;
+    pub(crate) mod load;
     pub(crate) mod objects;
     pub(crate) mod person;
     pub(crate) mod replica;
@@ -22,11 +24,13 @@ mod cluster {
 /// One module a subject.
 #[path = "soak"]
 mod soak {
+    pub(crate) use crate::cluster::{fleet, load};
+
     pub(crate) mod caller;
     pub(crate) mod certificates;
     pub(crate) mod crowds;
     pub(crate) mod idle;
-    pub(crate) mod load;
+    pub(crate) mod memory;
     pub(crate) mod outages;
     pub(crate) mod replacement;
     pub(crate) mod report;
@@ -44,6 +48,7 @@ fn main() -> ExitCode {
     let trials = [
         soak::replacement::trials(),
         soak::certificates::trials(),
+        soak::memory::trials(),
         soak::idle::trials(),
         soak::crowds::trials(),
         soak::outages::trials(),

@@ -1,16 +1,18 @@
-//! The server for fuzz targets: its router on a connection that is no socket, without TLS, and beside an API server that knows nothing.
+//! The server for fuzz targets: all of it that comes after the handshake, with the limits of the program, on a connection that is no socket
+//! and beside an API server that knows nothing.
 
 use std::convert::Infallible;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
 use axum::http::{Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
+use axum::middleware::{Next, from_fn};
+use clap::Parser;
 use kube::Client;
 use kube::client::Body;
+use release_edge::shutdown::Shutdown;
 use release_shared::record::Signer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
@@ -18,76 +20,138 @@ use crate::cache::Cache;
 use crate::events::Events;
 use crate::health::Readiness;
 use crate::keys::RecordKeys;
+use crate::limits::Limits;
 use crate::load::Load;
-use crate::metrics::Metrics;
 use crate::router::{App, router};
+use crate::server::{Settings, converse};
 
 /// How many bytes may be under way in each direction.
-const UNDER_WAY: usize = 1024 * 1024;
+const UNDER_WAY: usize = 64 * 1024;
 
-/// How many bytes of bodies it holds at once.
-const IN_FLIGHT: usize = 64 * 1024 * 1024;
-/// How long a body may take.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long calls are still taken after a drain has begun, where they are.
+const DRAIN: Duration = Duration::from_secs(3600);
+
+/// When the server is told to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// Never.
+    Never,
+    /// Before anything is sent; calls are still taken, for an hour.
+    Before,
+    /// After half of it was sent; calls are no longer taken.
+    Halfway,
+}
+
+/// How a conversation goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// Whether what is sent comes in two halves.
+    pub halves: bool,
+    /// When the server is told to stop.
+    pub stop: Stop,
+}
+
+/// What became of a conversation.
+#[derive(Debug)]
+pub struct Heard {
+    /// What was answered until the server closed the connection.
+    pub answer: Vec<u8>,
+    /// The requests whose head was read, in their order.
+    pub asked: Vec<Asked>,
+}
+
+/// A request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// Such as `POST`.
+    pub method: String,
+    /// Without its query.
+    pub path: String,
+}
+
+#[derive(Debug, Parser)]
+struct Flags {
+    #[command(flatten)]
+    limits: Limits,
+}
+
+/// Sends these bytes to a webhook that is ready, signs with this key and has seen no objects, and listens until the connection is closed:
+/// nothing comes after them. It needs a runtime of tokio around it, of a single thread and best with a clock that is paused, so that what is
+/// waited for in vain takes no time.
+///
+/// # Errors
+/// None but those of a connection in memory, and of limits in the environment that are none.
+pub async fn talk(signer: Signer, sent: &[u8], plan: Plan) -> io::Result<Heard> {
+    let limits = Flags::try_parse_from(["fuzzing"]).map_err(io::Error::other)?.limits;
+    let drain_delay = if plan.stop == Stop::Before { DRAIN } else { Duration::ZERO };
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let router = noting(ready(signer, &limits), Arc::clone(&asked));
+    let settings = Settings { drain_delay, limits };
+    let (stop, shutdown) = Shutdown::by_hand();
+    if plan.stop == Stop::Before {
+        stop.send_replace(1);
+    }
+    let (client, server) = tokio::io::duplex(UNDER_WAY);
+    let serve = converse(server, router, shutdown, &settings, Arc::default());
+    let half = if plan.halves { sent.len() / 2 } else { sent.len() };
+    let halfway = || {
+        if plan.stop == Stop::Halfway {
+            stop.send_replace(1);
+        }
+    };
+    let ((), answer) = tokio::join!(serve, say(client, sent.split_at(half), halfway));
+    let asked = std::mem::take(&mut *asked.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(Heard { answer: answer?, asked })
+}
 
 /// The webhook as it is when it is ready.
-#[derive(Debug, Clone)]
-pub struct Webhook {
-    router: Router,
+fn ready(signer: Signer, limits: &Limits) -> Router {
+    let client = Client::new(tower::service_fn(nothing), "default");
+    let readiness = Arc::new(Readiness::default());
+    readiness.set_synced();
+    readiness.set_keyed();
+    let keys = RecordKeys::new(client.clone(), "release-system");
+    keys.set(signer);
+    let (events, _telling) = Events::start(client.clone(), "fuzzing".to_owned());
+    router(Arc::new(App {
+        client,
+        cache: Arc::new(Cache::default()),
+        keys: Arc::new(keys),
+        readiness,
+        speakers: Vec::new(),
+        events,
+        load: Load::new(limits.bytes_in_flight, 1),
+        metrics: Arc::default(),
+        body_timeout: limits.body_timeout,
+    }))
 }
 
-impl Webhook {
-    /// One that signs with this key and has seen no objects. It needs a runtime of tokio around it.
-    pub fn new(signer: Signer) -> Self {
-        let client = Client::new(tower::service_fn(nothing), "default");
-        let readiness = Arc::new(Readiness::default());
-        readiness.set_synced();
-        readiness.set_keyed();
-        let keys = RecordKeys::new(client.clone(), "release-system");
-        keys.set(signer);
-        let (events, _telling) = Events::start(client.clone(), "fuzzing".to_owned());
-        let app = App {
-            client,
-            cache: Arc::new(Cache::default()),
-            keys: Arc::new(keys),
-            readiness,
-            speakers: Vec::new(),
-            events,
-            load: Load::new(IN_FLIGHT, 1),
-            metrics: Arc::new(Metrics::default()),
-            body_timeout: PATIENCE,
-        };
-        Self { router: router(Arc::new(app)) }
-    }
-
-    /// What is answered to these bytes, until the connection is closed. They come in two parts, and nothing comes after them.
-    ///
-    /// # Errors
-    /// None but those of a connection in memory.
-    pub async fn converse(&self, sent: &[u8]) -> io::Result<Vec<u8>> {
-        let (client, server) = tokio::io::duplex(UNDER_WAY);
-        let service = TowerToHyperService::new(self.router.clone());
-        let mut http = hyper::server::conn::http1::Builder::new();
-        http.timer(TokioTimer::new()).max_headers(64);
-        // How it ends the client sees.
-        let serve = async { drop(http.serve_connection(TokioIo::new(server), service).await) };
-        let ((), answer) = tokio::join!(serve, say(client, sent));
-        answer
-    }
+/// The same, and who asked what is noted.
+fn noting(router: Router, asked: Arc<Mutex<Vec<Asked>>>) -> Router {
+    router.layer(from_fn(move |request: axum::extract::Request, next: Next| {
+        let this = Asked { method: request.method().to_string(), path: request.uri().path().to_owned() };
+        asked.lock().unwrap_or_else(PoisonError::into_inner).push(this);
+        next.run(request)
+    }))
 }
 
-async fn say(mut connection: DuplexStream, bytes: &[u8]) -> io::Result<Vec<u8>> {
-    for part in [&bytes[..bytes.len() / 2], &bytes[bytes.len() / 2..]] {
+async fn say(connection: DuplexStream, parts: (&[u8], &[u8]), halfway: impl Fn()) -> io::Result<Vec<u8>> {
+    let (mut from, mut to) = tokio::io::split(connection);
+    let write = async {
         // The server may have closed it already; then there is an answer to read.
-        if connection.write_all(part).await.is_err() {
-            break;
-        }
+        let _ = to.write_all(parts.0).await;
+        // Everything else has its turn.
         tokio::task::yield_now().await;
-    }
-    let _ = connection.shutdown().await;
-    let mut answer = Vec::new();
-    connection.read_to_end(&mut answer).await?;
-    Ok(answer)
+        halfway();
+        tokio::task::yield_now().await;
+        let _ = to.write_all(parts.1).await;
+    };
+    let read = async {
+        let mut answer = Vec::new();
+        from.read_to_end(&mut answer).await.map(|_| answer)
+    };
+    let ((), answer) = tokio::join!(write, read);
+    answer
 }
 
 /// An API server in which there is nothing.

@@ -53,7 +53,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/mutate", post(|state, request| handle(Mode::Mutate, state, request)))
         .route("/validate", post(|state, request| handle(Mode::Validate, state, request)))
-        .route(probe::PATH, get(async || "ok\n"))
+        .route(probe::PATH, get(alive))
         .fallback(|state, request| {
             other(StatusCode::NOT_FOUND, "post reviews to /mutate or /validate\n", state, request)
         })
@@ -82,6 +82,12 @@ async fn answer(app: &App, mode: Mode, request: Request, started: Instant) -> Re
     app.metrics.answered(mode, &reply, started.elapsed());
     let json = HeaderValue::from_static("application/json");
     Ok((StatusCode::OK, [(header::CONTENT_TYPE, json)], reply.body()).into_response())
+}
+
+/// A body that nobody asked for is read all the same: one that is left unread ends the connection, and what comes behind it gets lost.
+async fn alive(State(app): State<Arc<App>>, request: Request) -> &'static str {
+    body::discard(request.into_body(), app.body_timeout).await;
+    "ok\n"
 }
 
 async fn other(status: StatusCode, words: &'static str, State(app): State<Arc<App>>, request: Request) -> Response {

@@ -5,11 +5,13 @@ mod connection;
 mod crowd;
 mod guard;
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use release_edge::shutdown::Shutdown;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -92,6 +94,21 @@ pub(crate) async fn serve(
         () = tokio::time::sleep(GRACE) => tracing::warn!("calls were still under way at the end"),
     }
     tracing::info!("drained");
+}
+
+/// Answers on a connection that is no socket, as on every other after its handshake: for fuzzing.
+pub(crate) async fn converse<S>(
+    stream: S,
+    router: Router,
+    shutdown: Shutdown,
+    settings: &Settings,
+    metrics: Arc<Metrics>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let crowd = Arc::new(Crowd::new(settings.limits.max_connections, metrics));
+    let (member, _left) = crowd.enter(Ipv4Addr::LOCALHOST.into());
+    connection::speak(stream, router, shutdown, settings, member).await;
 }
 
 #[cfg(test)]

@@ -28,6 +28,12 @@ impl Shutdown {
         Ok(Self { signals })
     }
 
+    /// Follows a number of signals that is set by hand, for whoever is no process of its own.
+    pub fn by_hand() -> (watch::Sender<u8>, Self) {
+        let (count, signals) = watch::channel(0_u8);
+        (count, Self { signals })
+    }
+
     /// Whether the first signal has come.
     pub fn is_draining(&self) -> bool {
         *self.signals.borrow() > 0

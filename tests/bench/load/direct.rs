@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::figures::{Figures, bytes, seconds, size};
 use super::grid;
 use super::place::Place;
-use super::reviews::{Asked, Operation, Reviews, SIZES};
+use super::reviews::{Asked, FITTING, Operation, Reviews, SIZES};
 use super::scale::Scale;
 use super::servers::{Running, Who};
 use crate::run::say;
@@ -23,8 +23,15 @@ const USUAL: usize = 8;
 const LARGE: usize = 100_000;
 
 /// What an open loop asks for in a second, and the size that it asks with.
-pub(crate) const RATES: [usize; 2] = [1_000, 2_000];
+const RATES: [usize; 3] = [1_000, 2_000, 5_000];
 pub(crate) const SIZE: usize = 10_000;
+
+/// Those of the rates that leave a small machine time to spare; at the others it shows who can keep up at all.
+pub(crate) const KEPT_UP: [usize; 2] = [1_000, 2_000];
+
+/// As large as an object may become in one request, which is limited to 3 MiB, in bytes. It is more than fits into the store, so ours
+/// refuses it; what counts is what it takes to read that much and to say so.
+const LARGEST: usize = 2_900_000;
 
 /// How the load comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -67,6 +74,7 @@ impl Case {
             cases.extend(CONNECTIONS.map(|connections| create(closed(connections), size)));
             cases.push(Self { operation: Operation::Update, ..create(closed(USUAL), size) });
         }
+        cases.push(Self { load: closed(1), operation: Operation::Update, size: LARGEST });
         cases.push(create(Load::Anew { connections: USUAL }, SIZE));
         cases.extend(RATES.map(|rate| create(Load::Open { rate }, SIZE)));
         cases
@@ -83,6 +91,7 @@ impl Case {
             pid: running.process.pid,
             path: running.who.path(hook),
             review: asked.of(hook),
+            or_refused: self.size > FITTING,
             connections,
             anew,
             rate,

@@ -43,7 +43,11 @@ impl Figures {
 
     /// Of several rounds: medians, sums of calls, and the highest peak.
     pub(crate) fn median(rounds: &[Self]) -> Self {
-        let of = |field: fn(&Self) -> f64| median_of(rounds.iter().map(field));
+        // What one round could not tell, all of them cannot.
+        let of = |field: fn(&Self) -> f64| {
+            let unknown = rounds.iter().map(field).any(f64::is_nan);
+            if unknown { f64::NAN } else { median_of(rounds.iter().map(field)) }
+        };
         let sum = |field: fn(&Self) -> usize| rounds.iter().map(field).sum();
         Self {
             throughput: of(|round| round.throughput),
@@ -60,8 +64,12 @@ impl Figures {
     }
 }
 
-/// The value that this part of all does not exceed, in seconds; not a number when there is none. Nearest rank, of sorted nanoseconds.
+/// The value that this part of all does not exceed, in seconds. Nearest rank, of sorted nanoseconds; not a number where there are so few
+/// that it would be the largest of all, whatever that is: of 99 calls none is the slowest of a hundred.
 pub(crate) fn quantile(sorted: &[u64], part: f64) -> f64 {
+    if (sorted.len() as f64 * (1.0 - part)).round() < 1.0 {
+        return f64::NAN;
+    }
     let rank = (sorted.len() as f64 * part).ceil() as usize;
     sorted.get(rank.saturating_sub(1)).map_or(f64::NAN, |&nanoseconds| nanoseconds as f64 / 1e9)
 }
@@ -84,7 +92,7 @@ pub(crate) fn bytes(value: f64) -> String {
 
 /// Of an object.
 pub(crate) fn size(bytes: usize) -> String {
-    if bytes < 1_000_000 { format!("{} KB", bytes / 1_000) } else { format!("{} MB", bytes / 1_000_000) }
+    if bytes < 1_000_000 { format!("{} KB", bytes / 1_000) } else { format!("{:.0} MB", bytes as f64 / 1e6) }
 }
 
 #[cfg(test)]
@@ -94,9 +102,18 @@ mod tests {
     #[test]
     fn quantiles_are_by_nearest_rank() {
         let sorted: Vec<u64> = (1..=1000).map(|value| value * 1_000_000_000).collect();
-        let parts = [0.5, 0.99, 0.999, 1.0].map(|part| quantile(&sorted, part));
-        assert_eq!(parts, [500.0, 990.0, 999.0, 1000.0]);
+        let parts = [0.5, 0.99, 0.999].map(|part| quantile(&sorted, part));
+        assert_eq!(parts, [500.0, 990.0, 999.0]);
         assert!(quantile(&[], 0.5).is_nan());
+    }
+
+    #[test]
+    fn a_quantile_of_too_few_is_not_told() {
+        let told = |calls: usize, part: f64| !quantile(&vec![1; calls], part).is_nan();
+        assert!(told(1000, 0.999) && told(100, 0.99) && told(2, 0.5));
+        assert!(!told(400, 0.999) && !told(40, 0.99) && !told(0, 0.5));
+        let round = |calls: usize| Figures::of(Report { latencies: vec![1; calls], ..Report::default() });
+        assert!(Figures::median(&[round(2000), round(40), round(2000)]).p99.is_nan());
     }
 
     #[test]

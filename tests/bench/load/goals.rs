@@ -2,13 +2,14 @@
 
 use serde::Serialize;
 
-use super::direct::{self, Case, Load, RATES, SIZE};
+use super::direct::{self, Case, KEPT_UP, Load, SIZE};
 use super::figures::{Figures, bytes, seconds};
 use super::grid;
 use super::reviews::{HOOKS, Operation};
 use super::servers::Who;
 use super::start::Start;
 use super::through::{self, Way, added};
+use super::told::{Told, percent};
 
 /// One of them.
 #[derive(Debug, Serialize)]
@@ -54,8 +55,11 @@ impl Goal {
 }
 
 /// All of them, with what was measured.
-pub(crate) fn all(starts: &[Start], direct: &[direct::Line], through: &[through::Line]) -> Vec<Goal> {
-    let mut goals: Vec<Goal> = [cpu(direct), latency(direct), write(through)].into_iter().flatten().collect();
+pub(crate) fn all(starts: &[Start], direct: &[direct::Line], through: &[through::Line], told: &[Told]) -> Vec<Goal> {
+    let mut goals: Vec<Goal> = [cpu(direct), latency(direct), write(through), late(told), failed(direct, through)]
+        .into_iter()
+        .flatten()
+        .collect();
     goals.extend(starts.iter().filter(|start| start.who == Who::Ours).flat_map(own));
     // What was not measured has no verdict.
     goals.retain(|goal| !goal.ours.is_nan());
@@ -86,7 +90,7 @@ fn cpu(lines: &[direct::Line]) -> Vec<Goal> {
 /// The slowest of a hundred, beside the floor's.
 fn latency(lines: &[direct::Line]) -> Vec<Goal> {
     let mut goals = Vec::new();
-    for rate in RATES {
+    for rate in KEPT_UP {
         for hook in HOOKS {
             let p99 = |who: Who, hook: &str| {
                 figures(lines, Load::Open { rate }, SIZE, who, hook).map_or(f64::NAN, |figures| figures.p99)
@@ -114,11 +118,30 @@ fn write(lines: &[through::Line]) -> Vec<Goal> {
     ]
 }
 
-fn own(start: &Start) -> [Goal; 3] {
+/// Calls that took more than 5 ms, by the API server's own metric.
+fn late(told: &[Told]) -> Vec<Goal> {
+    let ours = told.iter().filter(|told| told.who == Who::Ours);
+    ours.map(|told| {
+        Goal::most(&format!("later than 5 ms to the API server, /{}", told.hook), told.late(), 0.001, percent)
+    })
+    .collect()
+}
+
+/// No call may fail, under any load.
+fn failed(direct: &[direct::Line], through: &[through::Line]) -> Vec<Goal> {
+    let direct = direct.iter().filter(|line| line.who == Who::Ours).map(|line| line.figures.failed);
+    let through = through.iter().filter(|line| line.way == Way::Ours).map(|line| line.failed);
+    let failed: Vec<usize> = direct.chain(through).collect();
+    let of_all = || Goal::most("failed calls", failed.iter().sum::<usize>() as f64, 0.0, |calls| format!("{calls:.0}"));
+    if failed.is_empty() { Vec::new() } else { vec![of_all()] }
+}
+
+fn own(start: &Start) -> [Goal; 4] {
     [
         Goal::most("memory, idle", start.idle, 15e6, bytes),
         Goal::most("memory, peak under 1 MB × 8", start.peak, 64e6, bytes),
         Goal::most("start to first answer", start.first_answer, 0.1, seconds),
+        Goal::most("start to ready", start.ready, 0.1, seconds),
     ]
 }
 

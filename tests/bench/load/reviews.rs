@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use release_load::{Target, send};
 use release_shared::kinds::Kind;
 use release_tests::wait;
@@ -21,6 +21,10 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// How large the object is that is reviewed, in bytes of JSON, as its author sends it.
 pub(crate) const SIZES: [usize; 4] = [2_000, 10_000, 100_000, 1_000_000];
+
+/// The largest object that is written, in bytes. A little more would fit into the store: etcd takes requests of 1.5 MiB
+/// (`--max-request-bytes`), of which ours wants some left.
+pub(crate) const FITTING: usize = 1_000_000;
 
 /// What is done to the object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -71,24 +75,43 @@ impl<'a> Reviews<'a> {
     }
 
     /// Creates a Release, or creates and changes one. What `/validate` is asked, our webhook has stamped just now: it refuses a stamp
-    /// that is older than a minute, so ask again for every measurement.
+    /// that is older than a minute, so ask again for every measurement. What does not fit into the
+    /// store ours refuses in `/mutate` already, so of that there is one question for both hooks.
     pub(crate) fn ask(&self, size: usize, operation: Operation) -> anyhow::Result<Asked> {
         let number = self.number();
         let name = format!("asked-{number}");
-        let mut created = self.write("POST", "", &release(&name, size))?;
+        let stored = if operation == Operation::Update { size.min(FITTING) } else { size };
+        let mut created = self.write("POST", "", &release(&name, stored))?;
         if operation == Operation::Update {
-            // One letter of the object that fills it up.
+            // One letter of the object that fills it up, and what it is to be larger.
             let content = &mut created["spec"]["resources"][0]["object"]["data"]["content"];
-            *content = format!("y{}", content.as_str().and_then(|content| content.get(1..)).unwrap_or_default()).into();
+            let kept = content.as_str().and_then(|content| content.get(1..)).unwrap_or_default();
+            *content = format!("y{kept}{}", "x".repeat(size - stored)).into();
+            if size > stored {
+                return self.ask_too_much(&name, &created);
+            }
             self.write("PUT", &format!("/{name}"), &created)?;
         }
-        let keep = |hook: &str| -> anyhow::Result<PathBuf> {
-            let file = self.seen.join(format!("{hook}-{number}"));
-            fs::rename(self.seen.join(hook), &file).with_context(|| format!("nothing was asked of /{hook}"))?;
-            Ok(file)
-        };
         let [mutate, validate] = HOOKS;
-        Ok(Asked([keep(mutate)?, keep(validate)?]))
+        Ok(Asked([self.keep(mutate, &name)?, self.keep(validate, &name)?]))
+    }
+
+    /// Changes a Release to one that is refused.
+    fn ask_too_much(&self, name: &str, changed: &Value) -> anyhow::Result<Asked> {
+        // What was asked when it was created.
+        for hook in HOOKS {
+            self.keep(hook, &format!("{name}-created"))?;
+        }
+        ensure!(self.write("PUT", &format!("/{name}"), changed).is_err(), "what is too large is not refused");
+        let asked = self.keep(HOOKS[0], name)?;
+        Ok(Asked([asked.clone(), asked]))
+    }
+
+    /// Keeps what a hook was asked last.
+    fn keep(&self, hook: &str, name: &str) -> anyhow::Result<PathBuf> {
+        let file = self.seen.join(format!("{hook}-{name}"));
+        fs::rename(self.seen.join(hook), &file).with_context(|| format!("nothing was asked of /{hook}"))?;
+        Ok(file)
     }
 
     fn number(&self) -> usize {

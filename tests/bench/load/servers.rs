@@ -92,6 +92,12 @@ impl<'a> Servers<'a> {
 
     /// Where a server will be, and how it is called. Somebody else may take the port first; then it says so in its log.
     pub(crate) fn prepare(&self, who: Who) -> anyhow::Result<(Target, Command)> {
+        let (target, _, command) = self.prepare_with_health(who)?;
+        Ok((target, command))
+    }
+
+    /// The same, and where it says whether it is ready; the floor does not say so.
+    pub(crate) fn prepare_with_health(&self, who: Who) -> anyhow::Result<(Target, Option<SocketAddr>, Command)> {
         let [listen, health] = [free()?, free()?];
         let folder = self.place.control_plane.folder();
         let mut command = Command::new(match who {
@@ -119,7 +125,8 @@ impl<'a> Servers<'a> {
             ]),
         };
         let authority = if who == Who::Ours { &self.own_authority } else { &self.authority };
-        Ok((Target { address: listen, authority: authority.clone(), identity: None }, command))
+        let target = Target { address: listen, authority: authority.clone(), identity: None };
+        Ok((target, (who != Who::Floor).then_some(health), command))
     }
 
     /// A floor that answers with this patch, in base64.

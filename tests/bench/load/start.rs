@@ -1,4 +1,5 @@
-//! From the start of a process to its first good answer, and its memory: at rest, and at most under reviews of 1 MB objects.
+//! From the start of a process to its first good answer and to its word that it is ready, and its memory: at rest, and at most under reviews
+//! of 1 MB objects.
 
 use std::fs;
 use std::thread;
@@ -30,6 +31,8 @@ const CONNECTIONS: usize = 8;
 pub(crate) struct Start {
     pub(crate) who: Who,
     pub(crate) first_answer: f64,
+    /// Not a number for who does not say it.
+    pub(crate) ready: f64,
     pub(crate) idle: f64,
     pub(crate) peak: f64,
     after: f64,
@@ -52,27 +55,28 @@ pub(crate) fn measure(servers: &Servers<'_>, reviews: &Reviews<'_>, scale: &Scal
 
 fn once(servers: &Servers<'_>, reviews: &Reviews<'_>, scale: &Scale, who: Who) -> anyhow::Result<Start> {
     let control_plane = servers.place.control_plane;
-    let (target, command) = servers.prepare(who)?;
+    let (target, health, command) = servers.prepare_with_health(who)?;
     let job = first::Job {
         target: target.clone(),
         path: who.path("validate"),
         review: reviews.ask(SMALL, Operation::Create)?.of("validate"),
+        health,
     };
-    let (process, first_answer) = thread::scope(|scope| {
+    let (process, first_answer, ready) = thread::scope(|scope| {
         let answered = scope.spawn(|| servers.place.load::<first::Report>("first", &job));
         thread::sleep(REST);
         let process = control_plane.serve(&format!("start-{}", who.name()), &command)?;
         let started = first::now()?;
         let answered = answered.join().map_err(|_| anyhow!("a thread panicked"))?;
         let answered = answered.with_context(|| format!("waiting for the first answer of {}", who.name()))?;
-        anyhow::Ok((process, answered.at - started))
+        anyhow::Ok((process, answered.at - started, answered.ready.map_or(f64::NAN, |ready| ready - started)))
     })?;
     thread::sleep(REST);
     let idle = resident(&process)?;
     let peak = peak(servers, reviews, scale, (who, &target), &process)?;
     let after = resident(&process)?;
     control_plane.end(&process);
-    Ok(Start { who, first_answer, idle, peak, after })
+    Ok(Start { who, first_answer, ready, idle, peak, after })
 }
 
 fn peak(
@@ -90,6 +94,7 @@ fn peak(
             pid: process.pid,
             path: who.path(hook),
             review: asked.of(hook),
+            or_refused: false,
             connections: CONNECTIONS,
             anew: false,
             rate: None,
@@ -114,6 +119,7 @@ fn median(who: Who, starts: &[Start]) -> Start {
     Start {
         who,
         first_answer: of(|start| start.first_answer),
+        ready: of(|start| start.ready),
         idle: of(|start| start.idle),
         peak: of(|start| start.peak),
         after: of(|start| start.after),
@@ -122,9 +128,9 @@ fn median(who: Who, starts: &[Start]) -> Start {
 
 pub(crate) fn text(starts: &[Start]) -> String {
     let lines = starts.iter().map(|start| {
-        let Start { who, first_answer, idle, peak, after } = *start;
-        [who.name().to_owned(), seconds(first_answer), bytes(idle), bytes(peak), bytes(after)]
+        let Start { who, first_answer, ready, idle, peak, after } = *start;
+        [who.name().to_owned(), seconds(first_answer), seconds(ready), bytes(idle), bytes(peak), bytes(after)]
     });
-    let headings = ["START AND MEMORY", "FIRST ANSWER", "IDLE", "PEAK, 1 MB × 8", "AFTER"];
+    let headings = ["START AND MEMORY", "FIRST ANSWER", "READY", "IDLE", "PEAK, 1 MB × 8", "AFTER"];
     grid::text(headings, 1, lines)
 }

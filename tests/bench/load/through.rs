@@ -17,6 +17,7 @@ use super::reviews::{Operation, Reviews, release};
 use super::routes::{self, Namespaces};
 use super::scale::Scale;
 use super::servers::{Running, Servers, Who};
+use super::told::{Counts, Told};
 use crate::objects::collection;
 use crate::run::say;
 
@@ -52,7 +53,7 @@ pub(crate) struct Line {
     pub(crate) p50: f64,
     p99: f64,
     calls: usize,
-    failed: usize,
+    pub(crate) failed: usize,
     sample: Option<String>,
 }
 
@@ -83,16 +84,16 @@ impl Way {
     }
 }
 
-/// Lays the ways, and creates Releases on each in turn.
+/// Lays the ways, and creates Releases on each in turn. With what the API server itself says of its calls meanwhile.
 pub(crate) fn measure(
     servers: &Servers<'_>,
     reviews: &Reviews<'_>,
     namespaces: &Namespaces<'_>,
     running: &[Running],
     scale: &Scale,
-) -> anyhow::Result<Vec<Line>> {
+) -> anyhow::Result<(Vec<Line>, Vec<Told>)> {
     if !scale.has("create") {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), Vec::new()));
     }
     say("measuring what they add to a create")?;
     let place = servers.place;
@@ -106,8 +107,11 @@ pub(crate) fn measure(
         rounds: scale.creates,
         warm_up: WARM_UP,
     };
+    let client = place.control_plane.client();
+    let before = Counts::look(&client)?;
     let reports: Vec<Report> = place.load("creates", &job).context("creating Releases")?;
-    Ok(WAYS.into_iter().zip(reports).map(|(way, report)| line(way, report)).collect())
+    let told = Counts::look(&client)?.since(&before);
+    Ok((WAYS.into_iter().zip(reports).map(|(way, report)| line(way, report)).collect(), told))
 }
 
 /// The patch that ours answers with, in base64.
@@ -139,6 +143,11 @@ pub(crate) fn added(lines: &[Line], way: Way) -> f64 {
     p50(way) - p50(Way::Bare)
 }
 
+fn ratio(one: f64, other: f64) -> String {
+    let ratio = one / other;
+    if ratio.is_nan() { "-".to_owned() } else { format!("{ratio:.2}×") }
+}
+
 pub(crate) fn text(lines: &[Line]) -> String {
     let bare = lines.iter().find(|line| line.way == Way::Bare);
     let (p50, p99) = bare.map_or((f64::NAN, f64::NAN), |bare| (bare.p50, bare.p99));
@@ -148,10 +157,10 @@ pub(crate) fn text(lines: &[Line]) -> String {
             line.way.name().to_owned(),
             seconds(line.p50),
             seconds(more),
-            format!("{:.2}×", line.p50 / p50),
+            ratio(line.p50, p50),
             seconds(line.p99),
             seconds(more_99),
-            format!("{:.2}×", line.p99 / p99),
+            ratio(line.p99, p99),
             line.calls.to_string(),
             line.failed.to_string(),
         ]

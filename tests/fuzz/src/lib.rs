@@ -8,7 +8,7 @@
 //! | [`history`] | an object with the annotations of its record | only what was signed is said to be sound; a new record follows on any |
 //! | [`snapshot`] | manifests and what `create` is told about them | what is accepted is valid, also after a JSON round trip, and renders |
 //! | [`template`] | a template and the values for it | it renders to a bounded size; references and nothing else are replaced |
-//! | [`server`] | the bytes of a connection | each answer is well-formed HTTP, each 200 a review |
+//! | [`server`] | the bytes of a connection | each request is answered once, well-formed and however its bytes come; a drain answers what it took |
 //!
 //! `fuzz_targets/` has them as programs of libFuzzer, `corpus/` the inputs that each begins with. The tests here run every one of those.
 

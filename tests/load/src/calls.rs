@@ -34,6 +34,8 @@ pub struct Job {
     pub path: String,
     /// A file with an `AdmissionReview`.
     pub review: PathBuf,
+    /// Whether a refusal is as good an answer as a permission.
+    pub or_refused: bool,
     /// How many ask at the same time.
     pub connections: usize,
     /// Whether every call makes a connection of its own.
@@ -70,7 +72,7 @@ pub struct Report {
 pub fn run(job: &Job) -> anyhow::Result<Report> {
     let process = Process::of(job.pid)?;
     let review = fs::read(&job.review).with_context(|| format!("reading {}", job.review.display()))?;
-    let review = Review::read(review)?;
+    let review = Review::read(review, job.or_refused)?;
     // Else a sleep ends up to 50 µs late, prctl(2). Threads inherit it.
     nix::sys::prctl::set_timerslack(1).context("asking for exact timers")?;
     let schedule = Schedule::new(job);

@@ -67,14 +67,14 @@ impl Client {
         Ok(answer)
     }
 
-    /// Posts an admission review. Anything but a permission that carries its uid is an error.
+    /// Posts an admission review. Anything but a permission that carries its uid is an error, or a refusal where that is fine.
     pub(crate) fn review(&mut self, path: &str, review: &Review) -> anyhow::Result<()> {
         let (status, answer) = self.post(path, review.body.clone())?;
         let quoted = || String::from_utf8_lossy(&answer).chars().take(QUOTED).collect::<String>();
         ensure!(status == StatusCode::OK, "{status}: {}", quoted());
         let read: Answer = serde_json::from_slice(&answer).with_context(|| format!("reading {}", quoted()))?;
         ensure!(
-            read.response.allowed && read.response.uid == review.uid,
+            (read.response.allowed || review.or_refused) && read.response.uid == review.uid,
             "not allowed, or not what was asked: {}",
             quoted()
         );
@@ -86,13 +86,15 @@ impl Client {
 pub(crate) struct Review {
     uid: String,
     body: Bytes,
+    /// Whether a refusal is as good an answer.
+    or_refused: bool,
 }
 
 impl Review {
     /// Reads the uid of a review.
-    pub(crate) fn read(body: Vec<u8>) -> anyhow::Result<Self> {
+    pub(crate) fn read(body: Vec<u8>, or_refused: bool) -> anyhow::Result<Self> {
         let asked: Asked = serde_json::from_slice(&body).context("reading a review")?;
-        Ok(Self { uid: asked.request.uid, body: body.into() })
+        Ok(Self { uid: asked.request.uid, body: body.into(), or_refused })
     }
 }
 

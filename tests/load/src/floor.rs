@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,9 +19,6 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
-
-/// As many threads as ours has.
-const WORKERS: usize = 2;
 
 /// In how much of a review the uid must stand, in bytes: the API server writes it first.
 const START: usize = 4096;
@@ -60,7 +58,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let certificate = CertificateDer::from_pem_slice(&read(&args.certificate)?).context("reading a certificate")?;
     let key = PrivateKeyDer::from_pem_slice(&read(&args.key)?).context("reading a key")?;
     let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], key)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_io().build();
+    // As many threads as ours has: one more than processors. (`webhook/src/run.rs`)
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get) + 1;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_io().build();
     runtime.context("starting a runtime")?.block_on(async {
         let listener = TcpListener::bind(args.listen).await.with_context(|| format!("listening on {}", args.listen))?;
         let acceptor = TlsAcceptor::from(Arc::new(config));

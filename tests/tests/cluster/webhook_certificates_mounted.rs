@@ -12,16 +12,12 @@ use release_tests::{Namespace, fixture, trials, wait};
 use super::objects::{Shop, release};
 use super::person::until_accepted;
 use super::webhook_certificates::caller::Call;
-use super::webhook_certificates::mount::Mount;
+use super::webhook_certificates::mount::{Mount, content};
 use super::webhook_certificates::replica::Settings;
 use super::webhook_certificates::system::{LIMIT, System, certificates};
 use super::webhook_certificates::{PROPAGATION, write};
 
 trials! { admission: files_are_served_however_they_are_replaced }
-
-fn content(credential: &Credential) -> [(&str, &str); 2] {
-    [("tls.crt", &credential.public), ("tls.key", &credential.private)]
-}
 
 /// A certificate of nobody in particular, which has expired.
 fn expired() -> anyhow::Result<Credential> {

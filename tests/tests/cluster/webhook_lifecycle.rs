@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use release_tests::{Namespace, fixture, programs, trials};
 use serde_json::Value;
 
-use super::webhook_certificates::replica::{Replica, Settings};
+use super::webhook_certificates::replica::Settings;
 use super::webhook_certificates::system::System;
 use super::webhook_connections::{good, trusted};
 use super::wire::Wire;
@@ -55,27 +55,24 @@ fn settings_that_make_no_sense_are_refused_in_one_sentence(_: &Namespace<'_>) ->
     Ok(())
 }
 
-/// When it logged this, with these words in the same line.
-fn logged(replica: &Replica, message: &str, part: &str) -> anyhow::Result<Timestamp> {
-    let said = replica.said()?;
-    let mut lines = said.lines().rev().filter(|line| line.contains(message) && line.contains(part));
-    let line: Value = serde_json::from_str(lines.next().with_context(|| format!("no {message} in\n{said}"))?)?;
-    line["timestamp"].as_str().context("no time")?.parse().context("reading a time")
-}
-
-/// Nothing that it waits for is looked at again only after a pause: the shortest is a second.
+/// From before the process is there to its first good word at `/readyz`. Nothing that it waits for is looked at again only after a pause: the
+/// shortest is a second. `make bench-webhook` holds the release build to 100 ms.
 fn it_is_ready_at_once_where_certificates_exist(namespace: &Namespace<'_>) -> anyhow::Result<()> {
     let _installation = fixture::admission_alone()?;
     let settings = Settings::new(namespace.control_plane(), "soon-ready", &[])?;
     let mut times = Vec::new();
     for _ in 0..5 {
-        let replica = settings.start()?;
-        let took = logged(&replica, "own socket", "Yes")?.duration_since(logged(&replica, "listening", "")?);
-        times.push(took.as_millis());
+        let start = Instant::now();
+        let replica = settings.spawn()?;
+        while !replica.is_ready() {
+            ensure!(start.elapsed() < Duration::from_secs(30), "it is not ready: {}", replica.said()?);
+            thread::sleep(Duration::from_millis(1));
+        }
+        times.push(start.elapsed().as_millis());
     }
     times.sort_unstable();
-    let _ = writeln!(io::stderr(), "from listening to ready: {times:?} ms");
-    // On a machine that is busy with other things as well.
+    let _ = writeln!(io::stderr(), "from exec to ready: {times:?} ms");
+    // A debug build, on a machine that is busy with other things as well.
     ensure!(times[2] < 800, "{times:?} ms");
     Ok(())
 }

@@ -4,16 +4,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use nix::sys::signal::Signal;
-use release_tests::service::Service;
 use release_tests::{Namespace, fixture, trials};
 
+use super::fleet::DRAIN;
+pub(crate) use super::fleet::Fleet;
 use super::load::{HOOKS, Load, Summary};
 use super::report::{MEMORY, Report, mebibytes, scaled};
-use crate::cluster::objects::{Shop, release};
-use crate::cluster::person::until_accepted;
-use crate::cluster::webhook_certificates::replica::{Replica, Settings};
-use crate::cluster::webhook_certificates::system::System;
 
 trials! {
     admission:
@@ -26,62 +22,12 @@ const PEOPLE: usize = 8;
 const REPLACEMENTS: usize = 50;
 /// Calls of hooks.
 const CALLS: usize = 100_000;
-/// Three times as long as the Service takes to see that a replica is not ready; the default is as much for a kubelet that asks every 3 s.
-const DRAIN: &str = "--drain-delay=3s";
 /// After a replica was killed: until the Service knows (1 s), and what is under way by then.
 const RECOVERY: Duration = Duration::from_secs(5);
 
-/// Replicas behind a Service that the API server calls.
-pub(crate) struct Fleet<'a> {
-    pub(crate) service: Service,
-    pub(crate) replicas: Vec<Replica>,
-    settings: Settings<'a>,
-    peak: usize,
-}
-
-impl<'a> Fleet<'a> {
-    pub(crate) fn start(namespace: &Namespace<'a>, replicas: usize, flags: &[&str]) -> anyhow::Result<Self> {
-        let settings = Settings::new(namespace.control_plane(), "fleet", flags)?;
-        let mut fleet = Self { service: Service::start()?, replicas: Vec::new(), settings, peak: 0 };
-        for _ in 0..replicas {
-            fleet.grow()?;
-        }
-        System(namespace).point_to(fleet.service.address)?;
-        let jane = Shop::people(namespace)?.jane.in_dry_run();
-        until_accepted("the API server reaches the replicas", || jane.create(&release("probe")))?;
-        Ok(fleet)
-    }
-
-    /// One more replica, which is ready and gets its share.
-    pub(crate) fn grow(&mut self) -> anyhow::Result<()> {
-        let replica = self.settings.launch()?;
-        self.service.add(replica.address, replica.health)?;
-        self.replicas.push(replica);
-        Ok(())
-    }
-
-    /// The oldest is asked to end when a newer one is ready, and ends by itself.
-    fn replace_one(&mut self) -> anyhow::Result<()> {
-        self.grow()?;
-        let mut oldest = self.replicas.remove(0);
-        self.peak = self.peak()?.max(oldest.peak()?);
-        oldest.signal(Signal::SIGTERM)?;
-        ensure!(oldest.wait()?, "it did not end with 0");
-        ensure!(!self.service.has(oldest.address), "it was ready to the end");
-        self.service.remove(oldest.address);
-        Ok(())
-    }
-
-    /// How much memory any of them had at most.
-    pub(crate) fn peak(&self) -> anyhow::Result<usize> {
-        self.replicas.iter().try_fold(self.peak, |most, replica| Ok(most.max(replica.peak()?)))
-    }
-}
-
 /// What is said of every load.
 pub(crate) fn told(summary: &Summary) -> String {
-    let Summary { writes, failures, latencies } = summary;
-    format!("{writes} writes = {} calls, {} failures; {latencies}", writes * HOOKS, failures.len())
+    summary.told()
 }
 
 fn replicas_are_replaced_under_load_and_no_call_fails(namespace: &Namespace<'_>) -> anyhow::Result<()> {

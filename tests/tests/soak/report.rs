@@ -3,9 +3,11 @@
 use std::env;
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, ensure};
+
+pub(crate) use crate::cluster::load::latencies;
 
 /// What the pods of `deploy/` may have, in bytes: `limits.memory` in deploy/webhook/deployment.yaml.
 pub(crate) const MEMORY: usize = 128 << 20;
@@ -47,12 +49,4 @@ impl Report {
 /// A size as somebody reads it.
 pub(crate) fn mebibytes(bytes: usize) -> String {
     format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
-}
-
-/// Median, 99th of a hundred and largest, in milliseconds.
-pub(crate) fn latencies(mut times: Vec<Duration>) -> String {
-    times.sort_unstable();
-    let Some(last) = times.last() else { return "none".to_owned() };
-    let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize].as_secs_f64() * 1e3;
-    format!("p50 {:.1} ms, p99 {:.1} ms, slowest {:.1} ms", at(0.5), at(0.99), last.as_secs_f64() * 1e3)
 }

@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use release_edge::shutdown::Shutdown;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
@@ -39,11 +40,10 @@ impl Connection {
     /// Answers until one of the two ends it.
     pub(super) async fn serve(self, stream: TcpStream, member: Member) {
         let Self { acceptor, router, shutdown, settings, metrics } = self;
-        let Limits { handshake_timeout, header_timeout, write_timeout, idle_timeout, .. } = settings.limits;
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(error = %error, "failed to switch off Nagle's algorithm");
         }
-        let stream = match tokio::time::timeout(handshake_timeout, acceptor.accept(stream)).await {
+        let stream = match tokio::time::timeout(settings.limits.handshake_timeout, acceptor.accept(stream)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
                 metrics.handshakes_failed.inc();
@@ -54,26 +54,36 @@ impl Connection {
                 return tracing::debug!("a TLS handshake took too long");
             }
         };
-        let phase = Phase::default();
-        let guarded = Guard::new(stream, phase.clone(), Times { head: header_timeout, unread: write_timeout });
-        let old_at = Instant::now() + member.spread(settings.limits.max_connection_age);
-        let call = Arc::new(Call { router, draining: shutdown.clone(), old_at, member, phase });
-        let service = service_fn(move |request: Request<Incoming>| Arc::clone(&call).answer(request));
-        let mut builder = hyper::server::conn::http1::Builder::new();
-        // hyper's limit for a head begins when the connection falls idle, so it is the idle time; the guard limits the head itself.
-        builder.timer(TokioTimer::new()).header_read_timeout(idle_timeout).max_headers(HEADERS).max_buf_size(BUFFER);
-        let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(guarded), service));
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = async { shutdown.draining().await; tokio::time::sleep(settings.drain_delay).await } => {
-                // Ends an idle one; the API server would keep it for long after we are gone.
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        if let Err(error) = ended {
-            tracing::debug!(error = %error, "a connection ended early");
+        speak(stream, router, shutdown, &settings, member).await;
+    }
+}
+
+/// Answers the calls on an open connection until one of the two ends it. What the bytes come through does not matter here, so that
+/// fuzzing has no settings of its own.
+pub(super) async fn speak<S>(stream: S, router: Router, shutdown: Shutdown, settings: &Settings, member: Member)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let Limits { header_timeout, write_timeout, idle_timeout, .. } = settings.limits;
+    let phase = Phase::default();
+    let guarded = Guard::new(stream, phase.clone(), Times { head: header_timeout, unread: write_timeout });
+    let old_at = Instant::now() + member.spread(settings.limits.max_connection_age);
+    let call = Arc::new(Call { router, draining: shutdown.clone(), old_at, member, phase });
+    let service = service_fn(move |request: Request<Incoming>| Arc::clone(&call).answer(request));
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    // hyper's limit for a head begins when the connection falls idle, so it is the idle time; the guard limits the head itself.
+    builder.timer(TokioTimer::new()).header_read_timeout(idle_timeout).max_headers(HEADERS).max_buf_size(BUFFER);
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(guarded), service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = async { shutdown.draining().await; tokio::time::sleep(settings.drain_delay).await } => {
+            // Ends an idle one; the API server would keep it for long after we are gone.
+            connection.as_mut().graceful_shutdown();
+            connection.await
         }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(error = %error, "a connection ended early");
     }
 }
 

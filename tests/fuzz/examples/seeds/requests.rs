@@ -4,9 +4,13 @@ use super::Seeds;
 
 const REVIEW: &str = r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"a","kind":{"group":"openchoreo.dev","version":"v1alpha1","kind":"Release"},"name":"web-dev","namespace":"acme","operation":"CREATE","userInfo":{"username":"jane"},"object":{"apiVersion":"openchoreo.dev/v1alpha1","kind":"Release","metadata":{"name":"web-dev","namespace":"acme"},"spec":{"owner":{"projectName":"shop","componentName":"web"},"environmentName":"dev","resources":[]}}}}"#;
 
+const LIVEZ: &str = "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n";
+
 pub(crate) fn seeds() -> Seeds {
     let deletion = REVIEW.replace("CREATE", "DELETE").replace("\"object\"", "\"oldObject\"");
     let mutate = post("/mutate?timeout=10s", REVIEW);
+    let unread =
+        format!("{}{}{LIVEZ}", LIVEZ.replacen("\r\n\r\n", "\r\nContent-Length: 200\r\n\r\n", 1), "b".repeat(200));
     let texts = [
         ("mutate", mutate.clone()),
         ("validate", post("/validate?timeout=5s", REVIEW)),
@@ -32,6 +36,14 @@ pub(crate) fn seeds() -> Seeds {
         ("head", "HEAD /validate HTTP/1.1\r\nHost: a\r\n\r\n".into()),
         ("options", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n".into()),
         ("connect", "CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n".into()),
+        ("livez", LIVEZ.into()),
+        ("livez-head", LIVEZ.replacen("GET", "HEAD", 1)),
+        ("head-among-others", format!("{LIVEZ}{}{mutate}{LIVEZ}", LIVEZ.replacen("GET", "HEAD", 1))),
+        ("livez-with-body", LIVEZ.replacen("\r\n\r\n", "\r\nContent-Length: 2\r\n\r\n{}", 1)),
+        ("found-body-that-livez-left-unread", unread),
+        ("impatient", mutate.replacen("timeout=10s", "timeout=1ms", 1)[..mutate.len() - 40].to_owned()),
+        ("head-too-large", LIVEZ.replacen("\r\n\r\n", &format!("\r\nA: {}\r\n\r\n", "b".repeat(17 * 1024)), 1)),
+        ("head-that-never-ends", format!("{LIVEZ}GET /livez HTTP/1.1\r\nHost")),
         ("elsewhere", post("/elsewhere", REVIEW)),
         ("upgrade", mutate.replacen("\r\n\r\n", "\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", 1)),
         ("http-2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".into()),

@@ -6,7 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Context;
+use release_tests::pki::Credential;
 use tempfile::TempDir;
+
+/// A certificate and its key, as files of a Secret for TLS.
+pub(crate) fn content(credential: &Credential) -> [(&str, &str); 2] {
+    [("tls.crt", &credential.public), ("tls.key", &credential.private)]
+}
 
 /// A folder as the kubelet mounts a Secret: files are links into `..data`, which is swapped as a whole.
 pub(crate) struct Mount {

@@ -39,8 +39,8 @@ impl<'a> Settings<'a> {
         self.control_plane.folder().join(format!("{}.log", self.name))
     }
 
-    /// Starts one, and waits until it listens.
-    pub(crate) fn launch(&self) -> anyhow::Result<Replica> {
+    /// Starts one.
+    pub(crate) fn spawn(&self) -> anyhow::Result<Replica> {
         let free = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
         let (address, health) = (free()?, free()?.port());
         let mut command = Command::new(programs::find(names::WEBHOOK)?);
@@ -55,8 +55,13 @@ impl<'a> Settings<'a> {
         let log = self.log();
         let mut file = File::options().create(true).append(true).open(&log).context("opening a log")?;
         thread::spawn(move || io::copy(&mut said, &mut file));
-        let replica = Replica { process, child, address, health, log };
-        wait::until("a webhook listens", LIMIT, || Ok(http_status::get(health, "/livez").map(drop)))
+        Ok(Replica { process, child, address, health, log })
+    }
+
+    /// Starts one, and waits until it listens.
+    pub(crate) fn launch(&self) -> anyhow::Result<Replica> {
+        let replica = self.spawn()?;
+        wait::until("a webhook listens", LIMIT, || Ok(http_status::get(replica.health, "/livez").map(drop)))
             .with_context(|| tail(&replica.log))?;
         Ok(replica)
     }

@@ -15,9 +15,8 @@ use release_tests::{Namespace, block_on};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use super::report::latencies;
-use crate::cluster::objects::{created, release, with};
-use crate::cluster::person::Person;
+use super::objects::{created, release, with};
+use super::person::Person;
 
 /// How many hooks are asked about a write.
 pub(crate) const HOOKS: usize = 2;
@@ -123,6 +122,12 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
+    /// What is said of every load.
+    pub(crate) fn told(&self) -> String {
+        let Self { writes, failures, latencies } = self;
+        format!("{writes} writes = {} calls, {} failures; {latencies}", writes * HOOKS, failures.len())
+    }
+
     /// The failures by their text, most frequent first, with when the first and the last came.
     pub(crate) fn explained(&self, since: Instant) -> Vec<String> {
         let mut kinds: BTreeMap<String, Vec<Instant>> = BTreeMap::new();
@@ -204,10 +209,18 @@ impl Writer {
             ("", "application/merge-patch+json", json!({ "metadata": { "labels": labels } }))
         } else {
             let applied = with(&self.applied, |object| object["metadata"]["labels"] = labels);
-            ("&fieldManager=soak&force=true", "application/apply-patch+yaml", applied)
+            ("&fieldManager=load&force=true", "application/apply-patch+yaml", applied)
         };
         let request = Request::patch(format!("{}?dryRun=All{query}", self.path)).header("Content-Type", kind);
         let request = request.body(body.to_string().into_bytes()).map_err(kube::Error::HttpError)?;
         self.client.request(request).await
     }
+}
+
+/// Median, 99th of a hundred and largest, in milliseconds.
+pub(crate) fn latencies(mut times: Vec<Duration>) -> String {
+    times.sort_unstable();
+    let Some(last) = times.last() else { return "none".to_owned() };
+    let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize].as_secs_f64() * 1e3;
+    format!("p50 {:.1} ms, p99 {:.1} ms, slowest {:.1} ms", at(0.5), at(0.99), last.as_secs_f64() * 1e3)
 }
