@@ -10,11 +10,17 @@ use crate::body;
 /// How long an API server keeps a connection that it does not use. (client-go `transport/cache.go`, `IdleConnTimeout`)
 const CLIENT_IDLE: Duration = Duration::from_secs(90);
 
+/// How many files are open beside connections: listeners, health, watches, look-ups, and what the runtime has for itself.
+const OTHER_FILES: u64 = 128;
+/// How few connections make no sense: each API server keeps up to 25 open.
+const FEWEST: usize = 32;
+
 /// The limits of the server.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Limits {
-    /// How many connections there may be; beyond that, one that makes no call gives way to each new one
-    #[arg(long, env = "RELEASE_WEBHOOK_MAX_CONNECTIONS", default_value_t = 2048, value_parser = connections, value_name = "NUMBER")]
+    /// How many connections there may be, fewer where the system allows no more open files; one without a whole call gives way to each new one, and
+    /// where there is none, a new one is turned away
+    #[arg(long, env = "RELEASE_WEBHOOK_MAX_CONNECTIONS", default_value_t = 1024, value_parser = connections, value_name = "NUMBER")]
     pub(crate) max_connections: usize,
 
     /// How old a connection gets before its client is asked to make another one, and so to spread over the replicas
@@ -47,6 +53,15 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
+    /// Lowers the number of connections to what so many open `files` have room for, and says so.
+    pub(crate) fn fit_into(&mut self, files: u64) {
+        let room = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX).max(FEWEST);
+        if self.max_connections > room {
+            tracing::warn!(max_connections = room, open_files = files, "fewer connections than --max-connections: so few files may be open");
+            self.max_connections = room;
+        }
+    }
+
     /// Whether they make sense.
     ///
     /// # Errors
@@ -72,10 +87,9 @@ impl Limits {
     }
 }
 
-/// At least a few: the API server keeps 25 open.
 fn connections(text: &str) -> Result<usize, String> {
     let number: usize = text.parse().map_err(|_| "write a number".to_owned())?;
-    if number < 32 {
+    if number < FEWEST {
         Err("is too few: each API server keeps up to 25 open; write at least 32".into())
     } else {
         Ok(number)
@@ -112,6 +126,15 @@ mod tests {
     fn told(flags: &[&str]) -> Result<(), String> {
         let program = Program::try_parse_from([&["program"], flags].concat());
         program.map_err(|error| error.to_string())?.limits.check()
+    }
+
+    #[test]
+    fn there_are_no_more_connections_than_files() {
+        for (files, most) in [(u64::MAX, 1024), (1152, 1024), (1024, 896), (64, 32)] {
+            let mut limits = Program::parse_from(["program"]).limits;
+            limits.fit_into(files);
+            assert_eq!(limits.max_connections, most, "{files} files");
+        }
     }
 
     #[test]

@@ -12,6 +12,13 @@ use tokio::time::timeout;
 const SMALL: usize = 64 * 1024;
 /// How much of small bodies there may be at once, in bytes.
 const SMALL_ROOM: usize = 16 * 1024 * 1024;
+/// As how much even the smallest body counts, in bytes: what is read of it, and who waits for the answer, take room as well. So small ones
+/// that need a look-up never have all connections.
+const LEAST: usize = 16 * 1024;
+/// How much of long answers there may be at once that are not yet read, in bytes.
+const ANSWERS_ROOM: usize = 8 * 1024 * 1024;
+/// Up to how many bytes an answer needs no room: it lies in the connection's own buffers.
+const SHORT: usize = 16 * 1024;
 /// How long one waits for room.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a body may take whatever others need. The API server sends one within milliseconds.
@@ -24,6 +31,7 @@ const UNIT: usize = 1024;
 pub(crate) struct Load {
     small: Hall,
     large: Hall,
+    answers: Hall,
     judges: Semaphore,
 }
 
@@ -97,7 +105,8 @@ impl Drop for Waiting<'_> {
 impl Load {
     /// `bytes` of large bodies at once, of which `judges` are judged.
     pub(crate) fn new(bytes: usize, judges: usize) -> Self {
-        Self { small: Hall::new(SMALL_ROOM), large: Hall::new(bytes), judges: Semaphore::new(judges) }
+        let (small, large, answers) = (Hall::new(SMALL_ROOM), Hall::new(bytes), Hall::new(ANSWERS_ROOM));
+        Self { small, large, answers, judges: Semaphore::new(judges) }
     }
 
     /// Whether a body of so many bytes takes long enough to judge that others should not wait for it on the same thread.
@@ -108,7 +117,17 @@ impl Load {
     /// Room for a body of at most `bytes`, which a little is waited for; nothing where there is none.
     pub(crate) async fn room(&self, bytes: usize) -> Option<Room> {
         let hall = if Self::is_large(bytes) { &self.large } else { &self.small };
-        hall.room(bytes).await
+        hall.room(bytes.max(LEAST)).await
+    }
+
+    /// Whether an answer of so many bytes needs room until its reader has it.
+    pub(crate) fn is_long(bytes: usize) -> bool {
+        bytes > SHORT
+    }
+
+    /// Room for a long answer of `bytes`, which a little is waited for; nothing where there is none.
+    pub(crate) async fn room_for_answer(&self, bytes: usize) -> Option<Room> {
+        self.answers.room(bytes).await
     }
 
     /// A turn to read and judge a large body of `bytes`, of which there is one for each processor; small ones take none.
@@ -132,6 +151,27 @@ mod tests {
         assert!(load.room(10 * 1024).await.is_some());
         drop(first);
         assert!(load.room(5 * MIB).await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_smallest_ones_are_not_without_number() {
+        let load = Load::new(8 * MIB, 1);
+        let mut rooms = Vec::new();
+        while let Some(room) = load.room(1).await {
+            rooms.push(room);
+        }
+        assert_eq!(rooms.len(), 1024);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_that_nobody_reads_keep_no_bodies_out() {
+        let load = Load::new(8 * MIB, 1);
+        let mut unread = Vec::new();
+        while let Some(room) = load.room_for_answer(MIB).await {
+            unread.push(room);
+        }
+        assert_eq!(unread.len(), 8);
+        assert!(load.room(5 * MIB).await.is_some() && load.room(MIB / 16).await.is_some());
     }
 
     #[tokio::test(start_paused = true)]

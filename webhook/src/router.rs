@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -19,7 +19,7 @@ use crate::events::Events;
 use crate::health::Readiness;
 use crate::judge;
 use crate::keys::RecordKeys;
-use crate::load::Load;
+use crate::load::{Load, Room};
 use crate::metrics::{Metrics, Unanswered};
 use crate::probe;
 use crate::review::{self, Mode, Reply};
@@ -69,13 +69,37 @@ async fn handle(mode: Mode, State(app): State<Arc<App>>, request: Request) -> Re
 
 async fn answer(app: &App, mode: Mode, request: Request, started: Instant) -> Result<Response, Refused> {
     let reply = take(app, mode, request).await?;
+    let body = Answer::find_room(app, reply.body()).await?;
     log(mode, &reply, started);
     app.metrics.answered(mode, &reply, started.elapsed());
     if let Some(deletion) = reply.unrecorded() {
         app.events.tell(deletion.clone());
     }
     let json = HeaderValue::from_static("application/json");
-    Ok((StatusCode::OK, [(header::CONTENT_TYPE, json)], reply.body()).into_response())
+    Ok((StatusCode::OK, [(header::CONTENT_TYPE, json)], body).into_response())
+}
+
+/// The bytes of an answer, which have their room until the last of them was taken.
+struct Answer {
+    bytes: Vec<u8>,
+    #[expect(dead_code, reason = "holds the room")]
+    room: Option<Room>,
+}
+
+impl AsRef<[u8]> for Answer {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Answer {
+    async fn find_room(app: &App, bytes: Vec<u8>) -> Result<Bytes, Refused> {
+        let room = match Load::is_long(bytes.len()) {
+            true => Some(app.load.room_for_answer(bytes.len()).await.ok_or_else(Refused::shed)?),
+            false => None,
+        };
+        Ok(Bytes::from_owner(Self { bytes, room }))
+    }
 }
 
 async fn other(status: StatusCode, words: &'static str, State(app): State<Arc<App>>, request: Request) -> Response {
@@ -97,6 +121,10 @@ impl Refused {
 
     fn unavailable(why: Unanswered, words: &'static str) -> Self {
         Self { status: StatusCode::SERVICE_UNAVAILABLE, why, words }
+    }
+
+    fn shed() -> Self {
+        Self::unavailable(Unanswered::Shed, "too much is under way\n")
     }
 
     fn slow() -> Self {
@@ -138,7 +166,7 @@ async fn take(app: &App, mode: Mode, request: Request) -> Result<Reply, Refused>
     }
     let Some(room) = app.load.room(body::expected(&body)).await else {
         body::discard(body, in_time).await;
-        return Err(Refused::unavailable(Unanswered::Shed, "too much is under way\n"));
+        return Err(Refused::shed());
     };
     let read = tokio::select! {
         read = read(&mut body, in_time) => Some(read?),
