@@ -19,7 +19,7 @@ use crate::events::Events;
 use crate::health::Readiness;
 use crate::judge;
 use crate::keys::RecordKeys;
-use crate::load::{Load, Room};
+use crate::load::{Full, Load, Room};
 use crate::metrics::{Metrics, Unanswered};
 use crate::probe;
 use crate::review::{self, Mode, Reply};
@@ -94,10 +94,7 @@ impl AsRef<[u8]> for Answer {
 
 impl Answer {
     async fn find_room(app: &App, bytes: Vec<u8>) -> Result<Bytes, Refused> {
-        let room = match Load::is_long(bytes.len()) {
-            true => Some(app.load.room_for_answer(bytes.len()).await.ok_or_else(Refused::shed)?),
-            false => None,
-        };
+        let room = app.load.answer(bytes.len()).await?;
         Ok(Bytes::from_owner(Self { bytes, room }))
     }
 }
@@ -123,10 +120,6 @@ impl Refused {
         Self { status: StatusCode::SERVICE_UNAVAILABLE, why, words }
     }
 
-    fn shed() -> Self {
-        Self::unavailable(Unanswered::Shed, "too much is under way\n")
-    }
-
     fn slow() -> Self {
         let words = "the body did not come in time\n";
         Self { status: StatusCode::REQUEST_TIMEOUT, why: Unanswered::Slow, words }
@@ -150,6 +143,12 @@ impl Refused {
     }
 }
 
+impl From<Full> for Refused {
+    fn from(_: Full) -> Self {
+        Self::unavailable(Unanswered::Shed, "too much is under way\n")
+    }
+}
+
 /// Reads and judges.
 async fn take(app: &App, mode: Mode, request: Request) -> Result<Reply, Refused> {
     let patience = patience(request.uri());
@@ -166,7 +165,7 @@ async fn take(app: &App, mode: Mode, request: Request) -> Result<Reply, Refused>
     }
     let Some(room) = app.load.room(body::expected(&body)).await else {
         body::discard(body, in_time).await;
-        return Err(Refused::shed());
+        return Err(Full.into());
     };
     let read = tokio::select! {
         read = read(&mut body, in_time) => Some(read?),
@@ -179,7 +178,10 @@ async fn take(app: &App, mode: Mode, request: Request) -> Result<Reply, Refused>
         return Err(Refused::unavailable(Unanswered::Slow, "the body gave way to others\n"));
     };
     let reply = match read {
-        Read::Whole(whole) => judge::answer(app, mode, &whole, patience).await,
+        Read::Whole(whole) => {
+            let _open = app.load.open(whole.len()).await?;
+            judge::answer(app, mode, &whole, patience).await
+        }
         Read::TooLarge(start) => review::too_large(&start, body::LIMIT),
     };
     if reply.has_uid() {
