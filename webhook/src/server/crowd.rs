@@ -17,6 +17,12 @@ use crate::metrics::Metrics;
 /// How long a request may come in whatever others need. The API server sends one within milliseconds.
 const FAIR: Duration = Duration::from_secs(1);
 
+/// How many files have to be free when they have run out: for health, for the call of our own socket, and for what is asked at the API
+/// server.
+const SPARE: usize = 16;
+/// For how long there are fewer connections then.
+const FEWER_FOR: Duration = Duration::from_secs(60);
+
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -56,6 +62,8 @@ pub(super) struct Crowd {
     most: usize,
     next: AtomicU64,
     seats: Mutex<HashMap<u64, Seat>>,
+    /// How many there may be for a while, and since when.
+    fewer: Mutex<Option<(usize, Instant)>>,
     metrics: Arc<Metrics>,
 }
 
@@ -79,13 +87,21 @@ impl Leave {
 
 impl Crowd {
     pub(super) fn new(most: usize, metrics: Arc<Metrics>) -> Self {
-        Self { most, next: AtomicU64::new(0), seats: Mutex::new(HashMap::new()), metrics }
+        Self { most, next: AtomicU64::new(0), seats: Mutex::default(), fewer: Mutex::default(), metrics }
+    }
+
+    /// How many there may be now.
+    fn most(&self) -> usize {
+        match *self.fewer.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some((most, since)) if since.elapsed() < FEWER_FOR => most,
+            _ => self.most,
+        }
     }
 
     /// A seat for a connection that was just accepted. Where there is none another gives way; where nobody does there is none.
     pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<(Member, Leave)> {
         let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
-        if seats.len() >= self.most && !self.make_room(&mut seats, Some(address)) {
+        if seats.len() >= self.most() && !self.make_room(&mut seats, Some(address)) {
             self.metrics.connections_refused.inc();
             return None;
         }
@@ -96,10 +112,13 @@ impl Crowd {
         Some((Member { id, crowd: Arc::clone(self) }, Leave(asked)))
     }
 
-    /// Lets one give way because something else than seats has run out.
+    /// Lets some give way because no more files can be opened, and takes no more than are left then for a while: others are in need of files
+    /// as well.
     pub(super) fn thin_out(&self) {
         let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
-        self.make_room(&mut seats, None);
+        let most = seats.len().saturating_sub(SPARE).max(SPARE);
+        *self.fewer.lock().unwrap_or_else(PoisonError::into_inner) = Some((most, Instant::now()));
+        while seats.len() > most && self.make_room(&mut seats, None) {}
         self.count(&seats);
     }
 

@@ -113,14 +113,26 @@ async fn who_has_a_share_gets_in_though_others_are_busy() {
     assert!(crowd.enter(API_SERVER).is_some() && is_asked(&mut stranger.1).await);
 }
 
-#[tokio::test]
-async fn one_gives_way_when_something_else_runs_out() {
-    let crowd = crowd(9);
-    let (mut busy, mut idle) = (busy(&crowd, API_SERVER), used(&crowd, API_SERVER));
+#[tokio::test(start_paused = true)]
+async fn there_are_fewer_for_a_while_when_files_run_out() {
+    let crowd = crowd(60);
+    let mut busy: Vec<_> = (0..20).map(|_| busy(&crowd, API_SERVER)).collect();
+    let _idle: Vec<_> = (0..30).map(|_| used(&crowd, API_SERVER)).collect();
+    let is_open = || crowd.metrics.connections.get();
+    crowd.thin_out();
+    assert_eq!((is_open(), crowd.metrics.connections_evicted.get()), (34, 16));
+    let newcomer = used(&crowd, API_SERVER);
+    assert_eq!(is_open(), 34, "it takes another's place");
+    drop(newcomer);
     crowd.thin_out();
     crowd.thin_out();
-    assert!(is_asked(&mut idle.1).await && !is_asked(&mut busy.1).await);
-    assert_eq!(crowd.metrics.connections_evicted.get(), 1);
+    assert_eq!(is_open(), 20);
+    for (_, leave) in &mut busy {
+        assert!(!is_asked(leave).await, "a whole call is never cut off");
+    }
+    advance(FEWER_FOR).await;
+    let _more = used(&crowd, API_SERVER);
+    assert_eq!(is_open(), 21);
 }
 
 #[test]
