@@ -26,8 +26,8 @@ use crate::review::{self, Mode, Reply};
 
 /// How much of each thing that a client says is logged, in bytes: more than a name or an account of Kubernetes has.
 const LOGGED: usize = 512;
-/// How long the rest of a body that gave way is read, so that its sender sees the answer: it holds a connection meanwhile.
-const GAVE_WAY: Duration = Duration::from_secs(5);
+/// How long the rest of a body that gave way is read, so that its sender sees the answer.
+const GAVE_WAY: Duration = Duration::from_secs(10);
 
 /// What a handler needs.
 pub(crate) struct App {

@@ -164,7 +164,9 @@ fn announced_bodies_push_nobody_out(namespace: &Namespace<'_>) -> anyhow::Result
     // Twice as many as there may be, and for longer than one of them is given.
     while held.len() < 128 || start.elapsed() < Duration::from_secs(3) {
         // Who comes while all others have their time may be turned away.
-        if let Ok(mut wire) = Wire::open(&trusted, replica.address) && wire.send(announced).is_ok() {
+        if let Ok(mut wire) = Wire::open(&trusted, replica.address)
+            && wire.send(announced).is_ok()
+        {
             held.push(wire);
         }
         if held.len() % 8 == 0 {
@@ -173,8 +175,7 @@ fn announced_bodies_push_nobody_out(namespace: &Namespace<'_>) -> anyhow::Result
             ensure!(open <= 64.0, "{open} connections");
         }
     }
-    ensure!(replica.is_ready(), "it is not ready");
-    Ok(())
+    replica.until_ready(true)
 }
 
 /// As many silent connections as files, where the system allows few: the first replica takes fewer, the other one runs out.

@@ -258,7 +258,10 @@ async fn answers_that_nobody_reads_have_an_end() {
         unread.push(response);
         assert!(unread.len() < 100, "all of them are kept");
     };
-    assert_eq!((told.status(), told.headers()[header::RETRY_AFTER].as_bytes()), (StatusCode::SERVICE_UNAVAILABLE, &b"1"[..]));
+    assert_eq!(
+        (told.status(), told.headers()[header::RETRY_AFTER].as_bytes()),
+        (StatusCode::SERVICE_UNAVAILABLE, &b"1"[..])
+    );
     assert_eq!(answer(&app, review().to_string()).await["allowed"], true, "others are answered");
     // What was taken as a whole has no room any more, and what was thrown away neither.
     let mut body = unread.pop().unwrap().into_body();

@@ -1,6 +1,6 @@
 //! Who is connected, and never more than so many. When there are too many, one that nobody is in need of gives way to whoever comes: of the
-//! address with the most of them the one that never made a call, then the one whose request does not come, then the one that has been
-//! silent longest. So connections that nobody uses can keep nobody out, who opens many of them loses their own first, and a connection
+//! address with the most of them the one that has not made a call within a second, then the one whose request does not come, then the one
+//! that has been silent longest. So connections that nobody uses can keep nobody out, who opens many of them loses their own first, and a connection
 //! whose call is being judged is never closed for another. Where nobody gives way, who comes is turned away.
 
 use std::collections::HashMap;
@@ -37,14 +37,16 @@ enum State {
 }
 
 impl State {
-    /// Who gives way first, as the smallest; nothing where it does not. A request that has not had its time gives way only to somebody
-    /// who has fewer connections.
+    /// Who gives way first, as the smallest; nothing where it does not. Whoever has had their time goes before a handshake that may be under
+    /// way, and a request that has not had it gives way only to somebody who has fewer connections.
     fn rank(self, now: Instant, has_more: bool) -> Option<(u8, Instant)> {
+        let is_late = |since| now.duration_since(since) >= FAIR;
         match self {
-            Self::New(since) => Some((0, since)),
-            Self::Reading(since) if now.duration_since(since) >= FAIR => Some((1, since)),
-            Self::Idle(since) => Some((2, since)),
-            Self::Reading(since) if has_more => Some((3, since)),
+            Self::New(since) if is_late(since) => Some((0, since)),
+            Self::Reading(since) if is_late(since) => Some((1, since)),
+            Self::New(since) => Some((2, since)),
+            Self::Idle(since) => Some((3, since)),
+            Self::Reading(since) if has_more => Some((4, since)),
             Self::Reading(_) | Self::Busy => None,
         }
     }

@@ -58,6 +58,18 @@ async fn who_never_called_gives_way_first_then_who_does_not_send_then_who_is_sil
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_handshake_has_its_time_while_others_have_had_theirs() {
+    let crowd = crowd(3);
+    let (mut idle, mut slow) = (used(&crowd, API_SERVER), reading(&crowd, API_SERVER));
+    advance(FAIR).await;
+    let mut shaking = crowd.enter(API_SERVER).unwrap();
+    let _third = busy(&crowd, API_SERVER);
+    assert!(is_asked(&mut slow.1).await);
+    let _fourth = crowd.enter(API_SERVER).unwrap();
+    assert!(is_asked(&mut shaking.1).await && !is_asked(&mut idle.1).await, "what is kept for later goes last");
+}
+
+#[tokio::test(start_paused = true)]
 async fn there_are_never_more_than_there_may_be() {
     let crowd = crowd(2);
     let (_first, mut second) = (busy(&crowd, API_SERVER), busy(&crowd, STRANGER));
