@@ -28,7 +28,7 @@ pub(crate) struct Limits {
     pub(crate) max_connection_age: Duration,
 
     /// How many bytes of large reviews (above 64Ki) there may be at once; who comes then waits, and is told to come again
-    #[arg(long, env = "RELEASE_WEBHOOK_BYTES_IN_FLIGHT", default_value = "8Mi", value_parser = bytes, value_name = "BYTES")]
+    #[arg(long, env = "RELEASE_WEBHOOK_BYTES_IN_FLIGHT", default_value = "12Mi", value_parser = bytes, value_name = "BYTES")]
     pub(crate) bytes_in_flight: usize,
 
     /// How long a TLS handshake may take
@@ -111,7 +111,7 @@ fn bytes(text: &str) -> Result<usize, String> {
     match number {
         Some(number) if number >= body::LIMIT => Ok(number),
         Some(_) => Err("is less than the largest review has: write at least 7Mi".into()),
-        None => Err("write a number of bytes, such as 8Mi".into()),
+        None => Err("write a number of bytes, such as 12Mi".into()),
     }
 }
 
@@ -151,9 +151,9 @@ mod tests {
             ("--max-connection-age=0s", "--max-connection-age is nothing"),
             ("--max-connections=8", "at least 32"),
             ("--bytes-in-flight=1Mi", "at least 7Mi"),
-            ("--bytes-in-flight=24 MiB", "such as 8Mi"),
-            ("--bytes-in-flight=-1", "such as 8Mi"),
-            ("--bytes-in-flight=99999999999999999999Mi", "such as 8Mi"),
+            ("--bytes-in-flight=24 MiB", "such as 12Mi"),
+            ("--bytes-in-flight=-1", "such as 12Mi"),
+            ("--bytes-in-flight=99999999999999999999Mi", "such as 12Mi"),
             ("--header-timeout=soon", "soon"),
         ] {
             let told = told(&[flag]).unwrap_err();

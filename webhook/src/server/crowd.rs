@@ -118,7 +118,7 @@ impl Crowd {
     /// as well.
     pub(super) fn thin_out(&self) {
         let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
-        let most = seats.len().saturating_sub(SPARE).max(SPARE);
+        let most = seats.len() - SPARE.min(seats.len().div_ceil(2));
         *self.fewer.lock().unwrap_or_else(PoisonError::into_inner) = Some((most, Instant::now()));
         while seats.len() > most && self.make_room(&mut seats, None) {}
         self.count(&seats);
