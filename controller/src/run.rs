@@ -44,9 +44,9 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let client = client::client(config, &metrics.requests)?;
 
     let listener = serve::bind(args.health_listen).await?;
-    tracing::info!(health = %args.health_listen, "listening");
+    tracing::info!(health = %listener.local_addr()?, "listening");
     let router = endpoints(Arc::clone(&health), metrics.registry(), shutdown.clone());
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    tokio::spawn(serve::answer_all(listener, router));
 
     let hold = Hold::new(metrics.lease_held.clone());
     let guarded = hold.guard(&client);

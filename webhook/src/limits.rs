@@ -11,11 +11,17 @@ use crate::server::GRACE;
 /// How long an API server keeps a connection that it does not use. (client-go `transport/cache.go`, `IdleConnTimeout`)
 const CLIENT_IDLE: Duration = Duration::from_secs(90);
 
+/// How many files are open beside connections: listeners, health, watches, look-ups, and what the runtime has for itself.
+const OTHER_FILES: u64 = 128;
+/// How few connections make no sense: each API server keeps up to 25 open.
+const FEWEST: usize = 32;
+
 /// The limits of the server.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Limits {
-    /// How many connections there may be; beyond that, one that makes no call gives way to each new one
-    #[arg(long, env = "RELEASE_WEBHOOK_MAX_CONNECTIONS", default_value_t = 2048, value_parser = connections, value_name = "NUMBER")]
+    /// How many connections there may be, fewer where the system allows no more open files; one without a whole call gives way to each new one, and
+    /// where there is none, a new one is turned away
+    #[arg(long, env = "RELEASE_WEBHOOK_MAX_CONNECTIONS", default_value_t = 1024, value_parser = connections, value_name = "NUMBER")]
     pub(crate) max_connections: usize,
 
     /// How old a connection gets before its client is asked to make another one, and so to spread over the replicas
@@ -23,7 +29,7 @@ pub(crate) struct Limits {
     pub(crate) max_connection_age: Duration,
 
     /// How many bytes of large reviews (above 64Ki) there may be at once; who comes then waits, and is told to come again
-    #[arg(long, env = "RELEASE_WEBHOOK_BYTES_IN_FLIGHT", default_value = "24Mi", value_parser = bytes, value_name = "BYTES")]
+    #[arg(long, env = "RELEASE_WEBHOOK_BYTES_IN_FLIGHT", default_value = "12Mi", value_parser = bytes, value_name = "BYTES")]
     pub(crate) bytes_in_flight: usize,
 
     /// How long a TLS handshake may take
@@ -48,6 +54,19 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
+    /// Lowers the number of connections to what so many open `files` have room for, and says so.
+    pub(crate) fn fit_into(&mut self, files: u64) {
+        let room = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX).max(FEWEST);
+        if self.max_connections > room {
+            tracing::warn!(
+                max_connections = room,
+                open_files = files,
+                "fewer connections than --max-connections: so few files may be open"
+            );
+            self.max_connections = room;
+        }
+    }
+
     /// Whether they make sense.
     ///
     /// # Errors
@@ -79,10 +98,9 @@ impl Limits {
     }
 }
 
-/// At least a few: the API server keeps 25 open.
 fn connections(text: &str) -> Result<usize, String> {
     let number: usize = text.parse().map_err(|_| "write a number".to_owned())?;
-    if number < 32 {
+    if number < FEWEST {
         Err("is too few: each API server keeps up to 25 open; write at least 32".into())
     } else {
         Ok(number)
@@ -100,7 +118,7 @@ fn bytes(text: &str) -> Result<usize, String> {
     match number {
         Some(number) if number >= body::LIMIT => Ok(number),
         Some(_) => Err("is less than the largest review has: write at least 7Mi".into()),
-        None => Err("write a number of bytes, such as 24Mi".into()),
+        None => Err("write a number of bytes, such as 12Mi".into()),
     }
 }
 
@@ -122,6 +140,15 @@ mod tests {
     }
 
     #[test]
+    fn there_are_no_more_connections_than_files() {
+        for (files, most) in [(u64::MAX, 1024), (1152, 1024), (1024, 896), (64, 32)] {
+            let mut limits = Program::parse_from(["program"]).limits;
+            limits.fit_into(files);
+            assert_eq!(limits.max_connections, most, "{files} files");
+        }
+    }
+
+    #[test]
     fn a_limit_that_would_fail_calls_is_refused() {
         assert_eq!(told(&[]), Ok(()));
         assert_eq!(told(&["--idle-timeout=91s", "--max-connections=32", "--bytes-in-flight=7Mi"]), Ok(()));
@@ -133,9 +160,9 @@ mod tests {
             ("--max-connection-age=0s", "--max-connection-age is nothing"),
             ("--max-connections=8", "at least 32"),
             ("--bytes-in-flight=1Mi", "at least 7Mi"),
-            ("--bytes-in-flight=24 MiB", "such as 24Mi"),
-            ("--bytes-in-flight=-1", "such as 24Mi"),
-            ("--bytes-in-flight=99999999999999999999Mi", "such as 24Mi"),
+            ("--bytes-in-flight=24 MiB", "such as 12Mi"),
+            ("--bytes-in-flight=-1", "such as 12Mi"),
+            ("--bytes-in-flight=99999999999999999999Mi", "such as 12Mi"),
             ("--header-timeout=soon", "soon"),
         ] {
             let told = told(&[flag]).unwrap_err();

@@ -11,7 +11,17 @@ use tokio::time::timeout;
 /// they never keep small ones out.
 const SMALL: usize = 64 * 1024;
 /// How much of small bodies there may be at once, in bytes.
-const SMALL_ROOM: usize = 16 * 1024 * 1024;
+const SMALL_ROOM: usize = 8 * 1024 * 1024;
+/// How much of large bodies there may be at once of which everything was read that is in them, in bytes: that takes several times as much
+/// room, and lasts for as long as something is looked up.
+const OPEN_ROOM: usize = 8 * 1024 * 1024;
+/// As how much even the smallest body counts, in bytes: what is read of it, and who waits for the answer, take room as well. So small ones
+/// that need a look-up never have all connections.
+const LEAST: usize = 16 * 1024;
+/// How much of long answers there may be at once that are not yet read, in bytes.
+const ANSWERS_ROOM: usize = 8 * 1024 * 1024;
+/// Up to how many bytes an answer needs no room: it lies in the connection's own buffers.
+const SHORT: usize = 16 * 1024;
 /// How long one waits for room.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a body may take whatever others need. The API server sends one within milliseconds.
@@ -24,8 +34,14 @@ const UNIT: usize = 1024;
 pub(crate) struct Load {
     small: Hall,
     large: Hall,
+    open: Hall,
+    answers: Hall,
     judges: Semaphore,
 }
+
+/// There is no room, and there was none for as long as one waits.
+#[derive(Debug)]
+pub(crate) struct Full;
 
 /// A turn; over when this goes.
 pub(crate) type Turn<'a> = Option<SemaphorePermit<'a>>;
@@ -97,7 +113,13 @@ impl Drop for Waiting<'_> {
 impl Load {
     /// `bytes` of large bodies at once, of which `judges` are judged.
     pub(crate) fn new(bytes: usize, judges: usize) -> Self {
-        Self { small: Hall::new(SMALL_ROOM), large: Hall::new(bytes), judges: Semaphore::new(judges) }
+        Self {
+            small: Hall::new(SMALL_ROOM),
+            large: Hall::new(bytes),
+            open: Hall::new(OPEN_ROOM),
+            answers: Hall::new(ANSWERS_ROOM),
+            judges: Semaphore::new(judges),
+        }
     }
 
     /// Whether a body of so many bytes takes long enough to judge that others should not wait for it on the same thread.
@@ -108,7 +130,17 @@ impl Load {
     /// Room for a body of at most `bytes`, which a little is waited for; nothing where there is none.
     pub(crate) async fn room(&self, bytes: usize) -> Option<Room> {
         let hall = if Self::is_large(bytes) { &self.large } else { &self.small };
-        hall.room(bytes).await
+        hall.room(bytes.max(LEAST)).await
+    }
+
+    /// Room for what is read of a whole body of `bytes`; small ones need none.
+    pub(crate) async fn open(&self, bytes: usize) -> Result<Option<Room>, Full> {
+        if Self::is_large(bytes) { self.open.room(bytes).await.ok_or(Full).map(Some) } else { Ok(None) }
+    }
+
+    /// Room for an answer of `bytes` until its reader has it; short ones need none.
+    pub(crate) async fn answer(&self, bytes: usize) -> Result<Option<Room>, Full> {
+        if bytes > SHORT { self.answers.room(bytes).await.ok_or(Full).map(Some) } else { Ok(None) }
     }
 
     /// A turn to read and judge a large body of `bytes`, of which there is one for each processor; small ones take none.
@@ -132,6 +164,37 @@ mod tests {
         assert!(load.room(10 * 1024).await.is_some());
         drop(first);
         assert!(load.room(5 * MIB).await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_smallest_ones_are_not_without_number() {
+        let load = Load::new(8 * MIB, 1);
+        let mut rooms = Vec::new();
+        while let Some(room) = load.room(1).await {
+            rooms.push(room);
+        }
+        assert_eq!(rooms.len(), 512);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_large_ones_few_are_open_at_once() {
+        let load = Load::new(100 * MIB, 8);
+        let open = [load.open(3 * MIB).await.unwrap(), load.open(3 * MIB).await.unwrap()];
+        assert!(open.iter().all(Option::is_some) && load.open(3 * MIB).await.is_err());
+        assert!(matches!(load.open(10 * 1024).await, Ok(None)));
+        drop(open);
+        assert!(load.open(7 * MIB).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_that_nobody_reads_keep_no_bodies_out() {
+        let load = Load::new(8 * MIB, 1);
+        let mut unread = Vec::new();
+        while let Ok(room) = load.answer(MIB).await {
+            unread.push(room);
+        }
+        assert_eq!(unread.len(), 8);
+        assert!(load.room(5 * MIB).await.is_some() && load.room(MIB / 16).await.is_some());
     }
 
     #[tokio::test(start_paused = true)]

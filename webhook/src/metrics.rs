@@ -70,6 +70,8 @@ pub(crate) struct Metrics {
     pub(crate) connections: Gauge,
     /// Connections that gave way to others.
     pub(crate) connections_evicted: Counter,
+    /// Connections that were turned away, as none gave way.
+    pub(crate) connections_refused: Counter,
     /// Handshakes that came to nothing.
     pub(crate) handshakes_failed: Counter,
     /// Calls that are being answered.
@@ -116,6 +118,7 @@ impl Default for Metrics {
             requests: Requests::default(),
             connections: Gauge::default(),
             connections_evicted: Counter::default(),
+            connections_refused: Counter::default(),
             handshakes_failed: Counter::default(),
             in_flight: Gauge::default(),
             reviews: Family::default(),
@@ -186,8 +189,13 @@ impl Metrics {
         registry.register("connections", "Connections that are open", self.connections.clone());
         registry.register(
             "connections_evicted",
-            "Connections without a call that gave way to new ones",
+            "Connections without a whole call that gave way to new ones",
             self.connections_evicted.clone(),
+        );
+        registry.register(
+            "connections_refused",
+            "Connections that were turned away as none gave way",
+            self.connections_refused.clone(),
         );
         registry.register(
             "tls_handshake_failures",

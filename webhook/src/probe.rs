@@ -1,10 +1,11 @@
 //! The server calls itself, as the API server does: over TCP and TLS to the socket that it listens on. It is ready when that is answered, and
 //! when every hook would take the certificate that is shown.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use release_edge::serve::reachable;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{self, CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -40,11 +41,12 @@ enum Failure {
 
 /// Calls for ever, at once when there is another certificate or another authority.
 pub(crate) async fn keep(listen: SocketAddr, certificates: Arc<Certificates>, readiness: Arc<Readiness>) {
+    let addresses = reachable(listen);
     let mut changed = certificates.changes();
     let mut strikes = 0;
     loop {
         changed.mark_unchanged();
-        let reached = match call(reachable(listen), &certificates).await {
+        let reached = match call(&addresses, &certificates).await {
             Ok(()) => {
                 strikes = 0;
                 Some(Reached::Yes)
@@ -68,18 +70,8 @@ pub(crate) async fn keep(listen: SocketAddr, certificates: Arc<Certificates>, re
     }
 }
 
-/// Where a listener on all addresses can be reached.
-fn reachable(listen: SocketAddr) -> SocketAddr {
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listen.port())
-}
-
-async fn call(address: SocketAddr, certificates: &Arc<Certificates>) -> Result<(), Failure> {
-    let chain = match timeout(LIMIT, ask(address, certificates)).await {
+async fn call(addresses: &[SocketAddr], certificates: &Arc<Certificates>) -> Result<(), Failure> {
+    let chain = match timeout(LIMIT, ask(addresses, certificates)).await {
         Ok(Ok(chain)) => chain,
         Ok(Err(error)) => return Err(Failure::Unanswered(error.to_string())),
         Err(_) => return Err(Failure::Unanswered(format!("no answer within {} s", LIMIT.as_secs()))),
@@ -87,10 +79,11 @@ async fn call(address: SocketAddr, certificates: &Arc<Certificates>) -> Result<(
     certificates.would_be_trusted(&chain).map_err(Failure::Untrusted)
 }
 
-/// The certificates that were shown with an answer.
-async fn ask(address: SocketAddr, certificates: &Certificates) -> std::io::Result<Vec<CertificateDer<'static>>> {
+/// The certificates that were shown with an answer, by the first address that takes the call.
+async fn ask(addresses: &[SocketAddr], certificates: &Certificates) -> std::io::Result<Vec<CertificateDer<'static>>> {
     let config = client_config(certificates).map_err(std::io::Error::other)?;
-    let socket = TcpStream::connect(address).await?;
+    let socket = TcpStream::connect(addresses).await?;
+    let address = socket.peer_addr()?;
     let mut stream =
         TlsConnector::from(Arc::new(config)).connect(ServerName::IpAddress(address.ip().into()), socket).await?;
     let request = format!("GET {PATH} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
@@ -157,21 +150,25 @@ impl ServerCertVerifier for Anybody {
 mod tests {
     use super::*;
 
-    #[test]
-    fn who_listens_everywhere_is_reached_on_loopback() {
-        for (listen, reached) in
-            [("0.0.0.0:9443", "127.0.0.1:9443"), ("[::]:9443", "[::1]:9443"), ("10.1.2.3:1", "10.1.2.3:1")]
-        {
-            assert_eq!(reachable(listen.parse().unwrap()), reached.parse().unwrap());
-        }
-    }
-
     #[tokio::test]
     async fn a_socket_that_nobody_answers_on_is_told() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
-        let told = call(address, &Arc::default()).await.unwrap_err();
+        let told = call(&[address], &Arc::default()).await.unwrap_err();
         assert!(matches!(&told, Failure::Unanswered(why) if why.contains("refused")), "{told:?}");
+    }
+
+    #[tokio::test]
+    async fn every_address_is_tried() {
+        let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let certificates = Arc::default();
+        let called = async { drop(listener.accept().await.unwrap()) };
+        let addresses = [nobody, address];
+        let (told, ()) = tokio::join!(call(&addresses, &certificates), called);
+        // Who took the call says nothing; the other one would have refused it.
+        assert!(matches!(&told, Err(Failure::Unanswered(why)) if !why.contains("refused")), "{told:?}");
     }
 }

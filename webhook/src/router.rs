@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -19,15 +19,15 @@ use crate::events::Events;
 use crate::health::Readiness;
 use crate::judge;
 use crate::keys::RecordKeys;
-use crate::load::Load;
+use crate::load::{Full, Load, Room};
 use crate::metrics::{Metrics, Unanswered};
 use crate::probe;
 use crate::review::{self, Mode, Reply};
 
 /// How much of each thing that a client says is logged, in bytes: more than a name or an account of Kubernetes has.
 const LOGGED: usize = 512;
-/// How long the rest of a body that gave way is read, so that its sender sees the answer: it holds a connection meanwhile.
-const GAVE_WAY: Duration = Duration::from_secs(5);
+/// How long the rest of a body that gave way is read, so that its sender sees the answer.
+const GAVE_WAY: Duration = Duration::from_secs(10);
 
 /// How long a deletion may take until its object was looked at, so that it can be told of: the API server gives up after 2 s.
 /// (`deploy/webhook/configurations.yaml`)
@@ -78,10 +78,31 @@ async fn answer(app: &App, mode: Mode, request: Request, started: Instant) -> Re
         let within = patience.map_or(WITNESSED, |patience| WITNESSED.min(patience * 9 / 10));
         app.events.witness(deletion, started + within).await;
     }
+    let body = Answer::find_room(app, reply.body()).await?;
     log(mode, &reply, started);
     app.metrics.answered(mode, &reply, started.elapsed());
     let json = HeaderValue::from_static("application/json");
-    Ok((StatusCode::OK, [(header::CONTENT_TYPE, json)], reply.body()).into_response())
+    Ok((StatusCode::OK, [(header::CONTENT_TYPE, json)], body).into_response())
+}
+
+/// The bytes of an answer, which have their room until the last of them was taken.
+struct Answer {
+    bytes: Vec<u8>,
+    #[expect(dead_code, reason = "holds the room")]
+    room: Option<Room>,
+}
+
+impl AsRef<[u8]> for Answer {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Answer {
+    async fn find_room(app: &App, bytes: Vec<u8>) -> Result<Bytes, Refused> {
+        let room = app.load.answer(bytes.len()).await?;
+        Ok(Bytes::from_owner(Self { bytes, room }))
+    }
 }
 
 /// A body that nobody asked for is read all the same: one that is left unread ends the connection, and what comes behind it gets lost.
@@ -134,6 +155,12 @@ impl Refused {
     }
 }
 
+impl From<Full> for Refused {
+    fn from(_: Full) -> Self {
+        Self::unavailable(Unanswered::Shed, "too much is under way\n")
+    }
+}
+
 /// Reads and judges.
 async fn take(app: &App, mode: Mode, request: Request) -> Result<Reply, Refused> {
     let patience = patience(request.uri());
@@ -150,7 +177,7 @@ async fn take(app: &App, mode: Mode, request: Request) -> Result<Reply, Refused>
     }
     let Some(room) = app.load.room(body::expected(&body)).await else {
         body::discard(body, in_time).await;
-        return Err(Refused::unavailable(Unanswered::Shed, "too much is under way\n"));
+        return Err(Full.into());
     };
     let read = tokio::select! {
         read = read(&mut body, in_time) => Some(read?),
@@ -163,7 +190,10 @@ async fn take(app: &App, mode: Mode, request: Request) -> Result<Reply, Refused>
         return Err(Refused::unavailable(Unanswered::Slow, "the body gave way to others\n"));
     };
     let reply = match read {
-        Read::Whole(whole) => judge::answer(app, mode, &whole, patience).await,
+        Read::Whole(whole) => {
+            let _open = app.load.open(whole.len()).await?;
+            judge::answer(app, mode, &whole, patience).await
+        }
         Read::TooLarge(start) => review::too_large(&start, body::LIMIT),
     };
     if reply.has_uid() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use jiff::Timestamp;
 use release_edge::shutdown::Shutdown;
-use release_edge::{client, program, serve};
+use release_edge::{client, files, program, serve};
 use release_shared::names;
 
 use crate::args::Args;
@@ -44,7 +44,11 @@ fn judges() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-async fn run(args: Args) -> anyhow::Result<()> {
+async fn run(mut args: Args) -> anyhow::Result<()> {
+    match files::raise() {
+        Ok(files) => args.limits.fit_into(files),
+        Err(error) => tracing::warn!(error = %error, "how many files may be open could not be found out"),
+    }
     let shutdown = Shutdown::on_signals()?;
     let metrics = Arc::new(Metrics::default());
     let client = client::client(client::infer(USER_AGENT).await?, &metrics.requests)?;
@@ -53,13 +57,14 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let cache = Arc::new(Cache::default());
     let listener = serve::bind(args.listen).await?;
     let health_listener = serve::bind(args.health_listen).await?;
-    tracing::info!(address = %args.listen, health = %args.health_listen, "listening");
+    let listen = listener.local_addr()?;
+    tracing::info!(address = %listen, health = %health_listener.local_addr()?, "listening");
 
     let certificates = tls::start(&client, &args.namespace, args.serving_names(), &args.tls, readiness.clone())?;
     tokio::spawn(cache.clone().follow(client.clone(), readiness.clone(), metrics.clone()));
     let keys = Arc::new(RecordKeys::new(client.clone(), &args.namespace));
     tokio::spawn(keys.clone().maintain(client.clone(), args.namespace.clone(), readiness.clone()));
-    tokio::spawn(probe::keep(args.listen, certificates.clone(), readiness.clone()));
+    tokio::spawn(probe::keep(listen, certificates.clone(), readiness.clone()));
     serve::apart(health_listener, health(&shutdown, &certificates, &readiness, &metrics))?;
 
     let (events, telling) = Events::start(client.clone(), instance());

@@ -1,18 +1,24 @@
 //! The TLS listener: HTTP/1.1 only (the API server offers nothing else to a Service), connections that outlive the client's idle
 //! time, limits for whoever only holds on to one, and a drain that answers while it closes.
 
+mod coming;
 mod connection;
 mod crowd;
+mod drain;
 mod guard;
+mod turns;
 
 use std::net::Ipv4Addr;
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use release_edge::files;
 use release_edge::shutdown::Shutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
@@ -21,10 +27,12 @@ use crate::metrics::Metrics;
 use crate::tls::Certificates;
 use connection::Connection;
 use crowd::Crowd;
+use drain::Drain;
 
 /// How long calls under way may take after the drain; the webhook configurations give up sooner.
 pub(crate) const GRACE: Duration = Duration::from_secs(15);
-/// How long nothing is accepted after that has failed: out of file descriptors, mostly, and a pause keeps the loop from spinning.
+/// How long nothing is accepted after that has failed: out of file descriptors, mostly. Who gives way then is gone after it, and the loop
+/// does not spin.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// How it serves.
@@ -45,17 +53,18 @@ pub(crate) async fn serve(
     settings: Settings,
     metrics: Arc<Metrics>,
 ) {
-    let acceptor = TlsAcceptor::from(Arc::new(certificates.server_config()));
+    let drain = Drain::new(shutdown.clone(), settings.drain_delay);
     let crowd = Arc::new(Crowd::new(settings.limits.max_connections, Arc::clone(&metrics)));
-    let settings = Arc::new(settings);
-    let drain_delay = settings.drain_delay;
-    let mut connections = JoinSet::new();
-    let over = async {
-        shutdown.draining().await;
-        tracing::info!(delay = drain_delay.as_secs(), "draining");
-        tokio::time::sleep(drain_delay).await;
+    let new = Connection {
+        acceptor: TlsAcceptor::from(Arc::new(certificates.server_config())),
+        turns: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, NonZero::get))),
+        router,
+        drain: drain.clone(),
+        settings: Arc::new(settings),
+        metrics,
     };
-    let mut over = std::pin::pin!(over);
+    let mut connections = JoinSet::new();
+    let mut over = std::pin::pin!(over(&drain, new.settings.drain_delay));
     loop {
         tokio::select! {
             biased;
@@ -63,24 +72,21 @@ pub(crate) async fn serve(
             () = &mut over => break,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    let connection = Connection {
-                        acceptor: acceptor.clone(),
-                        router: router.clone(),
-                        shutdown: shutdown.clone(),
-                        settings: Arc::clone(&settings),
-                        metrics: Arc::clone(&metrics),
-                    };
-                    let (member, left) = crowd.enter(peer.ip());
+                // Who finds no seat is turned away by dropping the stream.
+                Ok((stream, peer)) => if let Some((member, left)) = crowd.enter(peer.ip()) {
+                    let connection = new.clone();
                     connections.spawn(async move {
                         tokio::select! {
                             () = connection.serve(stream, member) => {}
                             () = left.asked() => {}
                         }
                     });
-                }
+                },
                 Err(error) => {
                     tracing::warn!(error = %error, "failed to accept a connection");
+                    if files::are_used_up(&error) {
+                        crowd.thin_out();
+                    }
                     tokio::time::sleep(PAUSE).await;
                 }
             }
@@ -106,9 +112,17 @@ pub(crate) async fn converse<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let drain = Drain::new(shutdown, settings.drain_delay);
     let crowd = Arc::new(Crowd::new(settings.limits.max_connections, metrics));
-    let (member, _left) = crowd.enter(Ipv4Addr::LOCALHOST.into());
-    connection::speak(stream, router, shutdown, settings, member).await;
+    if let Some((member, _left)) = crowd.enter(Ipv4Addr::LOCALHOST.into()) {
+        connection::speak(stream, router, drain, settings, member).await;
+    }
+}
+
+async fn over(drain: &Drain, delay: Duration) {
+    drain.begins().await;
+    tracing::info!(delay = delay.as_secs(), "draining");
+    drain.is_over().await;
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! What is pure is in `release-shared`.
 
 pub mod client;
+pub mod files;
 pub mod follow;
 pub mod kind;
 pub mod metrics;

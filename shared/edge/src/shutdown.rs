@@ -25,7 +25,13 @@ impl Shutdown {
                 count.send_modify(|count| *count = count.saturating_add(1));
             }
         });
-        Ok(Self { signals })
+        Ok(Self::counted(signals))
+    }
+
+    /// Of signals that somebody else counts.
+    #[must_use]
+    pub fn counted(signals: watch::Receiver<u8>) -> Self {
+        Self { signals }
     }
 
     /// Follows a number of signals that is set by hand, for whoever is no process of its own.

@@ -19,6 +19,8 @@ trials! {
     admission:
     a_slow_loris_of_each_kind_is_cut_off,
     hundreds_of_silent_connections_keep_nobody_out,
+    announced_bodies_push_nobody_out,
+    few_open_files_lock_nobody_out,
     slow_bodies_keep_nobody_out_and_too_much_is_told_to_come_again,
     a_connection_may_be_idle_and_gets_old,
 }
@@ -144,6 +146,58 @@ fn hundreds_of_silent_connections_keep_nobody_out(namespace: &Namespace<'_>) -> 
     ensure!(grown < 16 << 20, "100 connections cost {grown} bytes");
     drop((silent, shaken));
     ask().map_err(|status| anyhow::anyhow!("{status:?}"))?;
+    Ok(())
+}
+
+/// Bodies that are only thrown away, and never come, take no seat from who makes calls: the API server's calls go on.
+fn announced_bodies_push_nobody_out(namespace: &Namespace<'_>) -> anyhow::Result<()> {
+    let installation = fixture::admission_alone()?;
+    let shop = Shop::people(namespace)?;
+    installation.stop_webhook();
+    let replica = Settings::new(namespace.control_plane(), "announced", &["--max-connections=64"])?.start()?;
+    System(namespace).point_to(replica.address)?;
+    let ask = || shop.jane.in_dry_run().create(&release("web-dev"));
+    until_accepted("the API server reaches the replica", ask)?;
+    let trusted = trusted(namespace)?;
+    let announced = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n";
+    let (mut held, start) = (Vec::new(), Instant::now());
+    // Twice as many as there may be, and for longer than one of them is given.
+    while held.len() < 128 || start.elapsed() < Duration::from_secs(3) {
+        // Who comes while all others have their time may be turned away.
+        if let Ok(mut wire) = Wire::open(&trusted, replica.address)
+            && wire.send(announced).is_ok()
+        {
+            held.push(wire);
+        }
+        if held.len() % 8 == 0 {
+            ask().map_err(|status| anyhow::anyhow!("after {}: {status:?}", held.len()))?;
+            let open = replica.figure("release_webhook_connections")?;
+            ensure!(open <= 64.0, "{open} connections");
+        }
+    }
+    replica.until_ready(true)
+}
+
+/// As many silent connections as files, where the system allows few: the first replica takes fewer, the other one runs out.
+fn few_open_files_lock_nobody_out(namespace: &Namespace<'_>) -> anyhow::Result<()> {
+    let installation = fixture::admission_alone()?;
+    let shop = Shop::people(namespace)?;
+    installation.stop_webhook();
+    for (files, said) in [((30, 200), "fewer connections than --max-connections"), ((45, 45), "failed to accept")] {
+        let replica = Settings::new(namespace.control_plane(), "few-files", &[])?.with_files(files).start()?;
+        System(namespace).point_to(replica.address)?;
+        let ask = || shop.jane.in_dry_run().create(&release("web-dev"));
+        until_accepted("the API server reaches the replica", ask)?;
+        let silent: Vec<_> = (0..250).map(|_| TcpStream::connect(replica.address)).collect::<Result<_, _>>()?;
+        for turn in 0..20 {
+            ask().map_err(|status| anyhow::anyhow!("{files:?} files, turn {turn}: {status:?}"))?;
+        }
+        replica.until_said(said)?;
+        replica.until_ready(true)?;
+        let open = replica.figure("release_webhook_connections")?;
+        ensure!(open <= 72.0, "{open} connections");
+        drop(silent);
+    }
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Whoever calls a webhook directly, many at the same time: an API server, or somebody who means no good.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -15,11 +15,23 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
 use tokio::net::TcpStream;
+use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::cluster::webhook_certificates::system::certificates;
+
+/// Callers have threads of their own: on those of the harness they would hold up the Service, and with it the API server.
+static CALLERS: LazyLock<Runtime> = LazyLock::new(|| {
+    let threads = Builder::new_multi_thread().worker_threads(2).thread_name("callers").enable_all().build();
+    threads.expect("callers have a runtime")
+});
+
+/// Where callers call from.
+pub(crate) fn callers() -> &'static Runtime {
+    &CALLERS
+}
 
 /// Longer than the webhook takes for anything.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -70,6 +82,11 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    /// Whether another call may be made; the webhook may have closed it.
+    pub(crate) async fn is_open(&mut self) -> bool {
+        self.sender.ready().await.is_ok()
+    }
+
     /// One call of the mutating hook.
     pub(crate) async fn ask(&mut self, review: Bytes) -> anyhow::Result<Answer> {
         timeout(PATIENCE, self.call(review)).await.context("no answer in two minutes")?

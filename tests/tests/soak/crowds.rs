@@ -6,14 +6,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
+use http::StatusCode;
 use hyper::body::Bytes;
-use release_tests::{Namespace, block_on, fixture, trials};
+use release_tests::{Namespace, fixture, trials};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::caller::{Answer, Caller, need_files};
+use super::caller::{Answer, Caller, Connection, callers, need_files};
 use super::load::Load;
 use super::replacement::{Fleet, told};
 use super::report::{MEMORY, Report, latencies, mebibytes, scaled};
@@ -23,15 +24,27 @@ trials! {
     admission:
     silent_connections_keep_nobody_out,
     slow_bodies_keep_nobody_out,
+    unfinished_heads_keep_nobody_out,
+    announced_bodies_keep_nobody_out,
     large_reviews_keep_nobody_out,
 }
 
 /// Who writes through the API server meanwhile.
 const PEOPLE: usize = 4;
 const SILENT: usize = 10_000;
+/// How many files a replica may have open, soft and hard: what many systems give, and less than the callers are.
+const FILES: (u64, u64) = (1024, 4096);
+/// How many connections it takes by default.
+const CONNECTIONS: f64 = 1024.0;
 const SLOW: usize = 1_000;
 /// For how long they go on, in seconds.
 const SLOW_FOR: usize = 60;
+const HEADS: usize = 2_500;
+/// Almost as large as a head may be, in bytes.
+const HEAD_BYTES: usize = 16 * 1024 - 64;
+const ANNOUNCED: usize = 5_000;
+/// For how long both come again, in seconds.
+const HOARD_FOR: usize = 40;
 const LARGE: usize = 1_000;
 /// As large as an object may be, in bytes.
 const LARGE_BYTES: usize = 3 << 20;
@@ -56,12 +69,12 @@ fn silent_connections_keep_nobody_out(namespace: &Namespace<'_>) -> anyhow::Resu
     let report = Report::begin("silent");
     let number = scaled(SILENT, 2500)?;
     need_files(number + 1000)?;
-    let fleet = Fleet::start(namespace, 1, &[])?;
+    let fleet = Fleet::start_with_files(namespace, FILES)?;
     let caller = Caller::new(&trusted(namespace)?, fleet.replicas[0].address);
     let start = Instant::now();
     let load = Load::start(namespace, PEOPLE)?;
     // Every other one shakes hands; the rest does not even do that.
-    let silent = block_on(async {
+    let silent = callers().block_on(async {
         let open = |turn: usize| {
             let caller = caller.clone();
             async move {
@@ -82,7 +95,7 @@ fn silent_connections_keep_nobody_out(namespace: &Namespace<'_>) -> anyhow::Resu
         (replica.figure("release_webhook_connections")?, replica.figure("release_webhook_connections_evicted_total")?);
     let now = mebibytes(replica.memory()?);
     ensure!(replica.is_ready(), "it is not ready");
-    ensure!(open <= 2048.0, "{open} connections are open");
+    ensure!(open <= CONNECTIONS, "{open} connections are open");
     let what =
         format!("{number} silent connections, opened in {opened:.1?}: {open} stay, {evicted} gave way, {now} then");
     finish(&report, &fleet, load, start, &what)?;
@@ -135,7 +148,7 @@ fn slow_bodies_keep_nobody_out(namespace: &Namespace<'_>) -> anyhow::Result<()> 
     let start = Instant::now();
     let load = Load::start(namespace, PEOPLE)?;
     let slow = Arc::<Slow>::default();
-    let drips: Vec<_> = block_on(async {
+    let drips: Vec<_> = callers().block_on(async {
         let size = |turn: usize| if turn.is_multiple_of(2) { 64 << 10 } else { LARGE_BYTES };
         (0..number).map(|turn| tokio::spawn(drip(caller.clone(), size(turn), Arc::clone(&slow)))).collect()
     });
@@ -143,11 +156,85 @@ fn slow_bodies_keep_nobody_out(namespace: &Namespace<'_>) -> anyhow::Result<()> 
     ensure!(fleet.replicas[0].is_ready(), "it is not ready");
     slow.is_over.store(true, Ordering::Relaxed);
     for drip in drips {
-        block_on(drip).context("somebody slow panicked")?;
+        callers().block_on(drip).context("somebody slow panicked")?;
     }
     let (bodies, refused) = (slow.bodies.load(Ordering::Relaxed), slow.refused.load(Ordering::Relaxed));
     let what = format!("{number} who send slowly, {seconds} s long: {bodies} bodies begun, {refused} not let in");
     finish(&report, &fleet, load, start, &what)
+}
+
+/// Counts of those who hold on to connections.
+#[derive(Default)]
+struct Hoard {
+    is_over: AtomicBool,
+    opened: AtomicUsize,
+    refused: AtomicUsize,
+}
+
+/// Says the same on one connection after the other, and nothing more until each is closed.
+async fn hoard(caller: Caller, said: Bytes, hoard: Arc<Hoard>) {
+    while !hoard.is_over.load(Ordering::Relaxed) {
+        match caller.shake().await {
+            Ok(mut stream) => {
+                hoard.opened.fetch_add(1, Ordering::Relaxed);
+                let mut rest = Vec::new();
+                let held = async {
+                    stream.write_all(&said).await?;
+                    stream.flush().await?;
+                    stream.read_to_end(&mut rest).await
+                };
+                // How it ends does not matter.
+                let _ = tokio::time::timeout(Duration::from_secs(20), held).await;
+            }
+            Err(_) => drop(hoard.refused.fetch_add(1, Ordering::Relaxed)),
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// So many of them, while people write.
+fn keep_nobody_out(namespace: &Namespace<'_>, subject: &'static str, number: usize, said: Bytes) -> anyhow::Result<()> {
+    let installation = fixture::admission_alone()?;
+    installation.stop_webhook();
+    let report = Report::begin(subject);
+    let seconds = scaled(HOARD_FOR, 15)?;
+    need_files(number + 1000)?;
+    let fleet = Fleet::start_with_files(namespace, FILES)?;
+    let replica = &fleet.replicas[0];
+    let caller = Caller::new(&trusted(namespace)?, replica.address);
+    let start = Instant::now();
+    let load = Load::start(namespace, PEOPLE)?;
+    let hoards = Arc::<Hoard>::default();
+    let all: Vec<_> = callers().block_on(async {
+        (0..number).map(|_| tokio::spawn(hoard(caller.clone(), said.clone(), Arc::clone(&hoards)))).collect()
+    });
+    let mut most = 0_f64;
+    while start.elapsed() < Duration::from_secs(u64::try_from(seconds)?) {
+        thread::sleep(Duration::from_millis(500));
+        most = most.max(replica.figure("release_webhook_connections")?);
+        ensure!(replica.is_ready(), "it is not ready");
+    }
+    hoards.is_over.store(true, Ordering::Relaxed);
+    all.iter().for_each(tokio::task::JoinHandle::abort);
+    ensure!(most <= CONNECTIONS, "{most} connections were open");
+    let (opened, refused) = (hoards.opened.load(Ordering::Relaxed), hoards.refused.load(Ordering::Relaxed));
+    ensure!(opened > number / 2, "only {opened} of {number} came to say something");
+    let evicted = replica.figure("release_webhook_connections_evicted_total")?;
+    let what = format!(
+        "{number} of them, {seconds} s long: {opened} opened, {refused} not let in, {most} at once, {evicted} gave way"
+    );
+    finish(&report, &fleet, load, start, &what)
+}
+
+fn unfinished_heads_keep_nobody_out(namespace: &Namespace<'_>) -> anyhow::Result<()> {
+    let start = "POST /mutate HTTP/1.1\r\nHost: a\r\nX: ";
+    let head = format!("{start}{}", "x".repeat(HEAD_BYTES - start.len()));
+    keep_nobody_out(namespace, "heads", scaled(HEADS, 1500)?, head.into())
+}
+
+fn announced_bodies_keep_nobody_out(namespace: &Namespace<'_>) -> anyhow::Result<()> {
+    let head = Bytes::from_static(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
+    keep_nobody_out(namespace, "announced", scaled(ANNOUNCED, 1500)?, head)
 }
 
 /// What became of one large review.
@@ -155,17 +242,25 @@ enum Fate {
     Answered(usize),
     /// It was told to come again, each time.
     GivenUp,
+    /// It was too slow for the webhook, as callers are that come all at once from one machine.
+    CutOff,
 }
 
 /// Calls again as an API server does that is told to.
-async fn insist(caller: Caller, review: Bytes) -> anyhow::Result<(Fate, Duration)> {
+async fn insist(caller: Caller, mut connection: Connection, review: Bytes) -> anyhow::Result<(Fate, Duration)> {
     let start = Instant::now();
     for tries in 1..=TRIES {
-        let mut connection = caller.open().await.with_context(|| format!("try {tries}"))?;
-        match connection.ask(review.clone()).await.with_context(|| format!("try {tries}"))? {
-            Answer::Review(_) => return Ok((Fate::Answered(tries), start.elapsed())),
-            Answer::Later => tokio::time::sleep(Duration::from_secs(1)).await,
-            Answer::Other(status) => anyhow::bail!("try {tries}: {status}"),
+        if !connection.is_open().await {
+            let Ok(opened) = caller.open().await else { return Ok((Fate::CutOff, start.elapsed())) };
+            connection = opened;
+        }
+        match connection.ask(review.clone()).await {
+            Ok(Answer::Review(_)) => return Ok((Fate::Answered(tries), start.elapsed())),
+            Ok(Answer::Later) => tokio::time::sleep(Duration::from_secs(1)).await,
+            Ok(Answer::Other(StatusCode::REQUEST_TIMEOUT)) => return Ok((Fate::CutOff, start.elapsed())),
+            Ok(Answer::Other(status)) => anyhow::bail!("try {tries}: {status}"),
+            Err(error) if error.is::<hyper::Error>() => return Ok((Fate::CutOff, start.elapsed())),
+            Err(error) => return Err(error.context(format!("try {tries}"))),
         }
     }
     Ok((Fate::GivenUp, start.elapsed()))
@@ -184,12 +279,16 @@ fn large_reviews_keep_nobody_out(namespace: &Namespace<'_>) -> anyhow::Result<()
     }));
     let start = Instant::now();
     let load = Load::start(namespace, PEOPLE)?;
-    let fates = block_on(async {
-        let calls: Vec<_> = (0..number).map(|_| tokio::spawn(insist(caller.clone(), large.clone()))).collect();
-        futures::future::join_all(calls).await
+    let opened = callers().block_on(
+        futures::stream::iter(0..number).map(|_| caller.open()).buffer_unordered(64).try_collect::<Vec<_>>(),
+    )?;
+    let begun = Instant::now();
+    let fates = callers().block_on(async {
+        let insist = |connection| tokio::spawn(insist(caller.clone(), connection, large.clone()));
+        futures::future::join_all(opened.into_iter().map(insist)).await
     });
-    let took = start.elapsed();
-    let (mut times, mut tries, mut given_up, mut broken) = (Vec::new(), 0, 0, Vec::new());
+    let took = begun.elapsed();
+    let (mut times, mut tries, mut given_up, mut cut_off, mut broken) = (Vec::new(), 0, 0, 0, Vec::new());
     for fate in fates {
         match fate.context("a caller panicked")? {
             Ok((Fate::Answered(count), time)) => {
@@ -200,18 +299,20 @@ fn large_reviews_keep_nobody_out(namespace: &Namespace<'_>) -> anyhow::Result<()
                 tries += TRIES;
                 given_up += 1;
             }
+            Ok((Fate::CutOff, _)) => cut_off += 1,
             Err(error) => broken.push(format!("{error:#}")),
         }
     }
     let answered = times.len();
     let what = format!(
         "{number} reviews of 3 MiB at once, in {took:.1?}: {answered} answered ({}), {given_up} told {TRIES} times to come \
-         again, {tries} calls, {} broken",
+         again, {tries} calls, {cut_off} cut off, {} broken",
         latencies(times),
         broken.len()
     );
     finish(&report, &fleet, load, start, &what)?;
     ensure!(broken.is_empty(), "{} broke: {:?}", broken.len(), broken.first());
     ensure!(answered > 0, "none was answered");
+    ensure!(cut_off <= number / 10, "{cut_off} of {number} were cut off");
     Ok(())
 }

@@ -1,6 +1,5 @@
 use std::convert::Infallible;
 
-use axum::body::Bytes;
 use axum::http::Method;
 use futures::{StreamExt, stream};
 use http_body_util::BodyExt;
@@ -275,4 +274,30 @@ async fn a_review_that_brings_out_a_fault_of_ours_fails_alone() {
     assert_eq!((status, again), (500, None), "{body:?}");
     assert_eq!((unanswered(&app, "failed"), app.metrics.in_flight.get()), (1, 0));
     assert_eq!(answer(&app, review().to_string()).await["uid"], "0-8-15");
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_that_nobody_reads_have_an_end() {
+    let app = app(24 << 20);
+    // The uid comes back with the answer.
+    let long = review().to_string().replace("0-8-15", &"x".repeat(1 << 20));
+    let mut unread = Vec::new();
+    let told = loop {
+        let response = router(Arc::clone(&app)).oneshot(call(long.clone())).await.unwrap();
+        if response.status() != StatusCode::OK {
+            break response;
+        }
+        unread.push(response);
+        assert!(unread.len() < 100, "all of them are kept");
+    };
+    assert_eq!(
+        (told.status(), told.headers()[header::RETRY_AFTER].as_bytes()),
+        (StatusCode::SERVICE_UNAVAILABLE, &b"1"[..])
+    );
+    assert_eq!(answer(&app, review().to_string()).await["allowed"], true, "others are answered");
+    // What was taken as a whole has no room any more, and what was thrown away neither.
+    let mut body = unread.pop().unwrap().into_body();
+    assert!(body.frame().await.unwrap().unwrap().into_data().is_ok());
+    drop(body);
+    assert_eq!(ask(&app, call(long)).await.0, 200);
 }

@@ -1,6 +1,7 @@
-//! Who is connected. When there are too many, one that is silent gives way to whoever comes: of the address with the most silent
-//! connections the one that has been silent longest. So connections that nobody uses can keep nobody out, who opens many of them loses
-//! their own first, and a connection with a call under way is never closed for another.
+//! Who is connected, and never more than so many. When there are too many, one that nobody is in need of gives way to whoever comes: of the
+//! address with the most of them the one that has not made a call within a second, then the one whose request does not come, then the one
+//! that has been silent longest. So connections that nobody uses can keep nobody out, who opens many of them loses their own first, and a connection
+//! whose call is being judged is never closed for another. Where nobody gives way, who comes is turned away.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,15 +14,42 @@ use tokio::time::Instant;
 
 use crate::metrics::Metrics;
 
-/// What a connection is doing. The order is that in which they give way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// How long a request may come in whatever others need. The API server sends one within milliseconds.
+const FAIR: Duration = Duration::from_secs(1);
+
+/// How many files have to be free when they have run out: for health, for the call of our own socket, and for what is asked at the API
+/// server.
+const SPARE: usize = 16;
+/// For how long there are fewer connections then.
+const FEWER_FOR: Duration = Duration::from_secs(60);
+
+/// What a connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// It has not made a call yet; since it was accepted.
     New(Instant),
+    /// A call's head was read, and its body is still to come; since then.
+    Reading(Instant),
     /// It has made calls and makes none now; since the last.
     Idle(Instant),
-    /// It has a call under way.
+    /// It has a whole call under way.
     Busy,
+}
+
+impl State {
+    /// Who gives way first, as the smallest; nothing where it does not. Whoever has had their time goes before a handshake that may be under
+    /// way, and a request that has not had it gives way only to somebody who has fewer connections.
+    fn rank(self, now: Instant, has_more: bool) -> Option<(u8, Instant)> {
+        let is_late = |since| now.duration_since(since) >= FAIR;
+        match self {
+            Self::New(since) if is_late(since) => Some((0, since)),
+            Self::Reading(since) if is_late(since) => Some((1, since)),
+            Self::New(since) => Some((2, since)),
+            Self::Idle(since) => Some((3, since)),
+            Self::Reading(since) if has_more => Some((4, since)),
+            Self::Reading(_) | Self::Busy => None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -36,6 +64,8 @@ pub(super) struct Crowd {
     most: usize,
     next: AtomicU64,
     seats: Mutex<HashMap<u64, Seat>>,
+    /// How many there may be for a while, and since when.
+    fewer: Mutex<Option<(usize, Instant)>>,
     metrics: Arc<Metrics>,
 }
 
@@ -59,26 +89,49 @@ impl Leave {
 
 impl Crowd {
     pub(super) fn new(most: usize, metrics: Arc<Metrics>) -> Self {
-        Self { most, next: AtomicU64::new(0), seats: Mutex::new(HashMap::new()), metrics }
+        Self { most, next: AtomicU64::new(0), seats: Mutex::default(), fewer: Mutex::default(), metrics }
     }
 
-    /// A seat for a connection that was just accepted; where there is none, another gives way. Where all have calls under way there
-    /// is one more: how much they may do at once is limited elsewhere.
-    pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> (Member, Leave) {
+    /// How many there may be now.
+    fn most(&self) -> usize {
+        match *self.fewer.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some((most, since)) if since.elapsed() < FEWER_FOR => most,
+            _ => self.most,
+        }
+    }
+
+    /// A seat for a connection that was just accepted. Where there is none another gives way; where nobody does there is none.
+    pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<(Member, Leave)> {
+        let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        if seats.len() >= self.most() && !self.make_room(&mut seats, Some(address)) {
+            self.metrics.connections_refused.inc();
+            return None;
+        }
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (leave, asked) = oneshot::channel();
-        let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
-        if seats.len() >= self.most
-            && let Some(silent) = longest_silent(&seats)
-            && let Some(seat) = seats.remove(&silent)
-        {
-            self.metrics.connections_evicted.inc();
-            // It may be ending by itself this very moment.
-            let _ = seat.leave.send(());
-        }
         seats.insert(id, Seat { address, state: State::New(Instant::now()), leave });
         self.count(&seats);
-        (Member { id, crowd: Arc::clone(self) }, Leave(asked))
+        Some((Member { id, crowd: Arc::clone(self) }, Leave(asked)))
+    }
+
+    /// Lets some give way because no more files can be opened, and takes no more than are left then for a while: others are in need of files
+    /// as well.
+    pub(super) fn thin_out(&self) {
+        let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        let most = seats.len() - SPARE.min(seats.len().div_ceil(2));
+        *self.fewer.lock().unwrap_or_else(PoisonError::into_inner) = Some((most, Instant::now()));
+        while seats.len() > most && self.make_room(&mut seats, None) {}
+        self.count(&seats);
+    }
+
+    fn make_room(&self, seats: &mut HashMap<u64, Seat>, newcomer: Option<IpAddr>) -> bool {
+        let Some(seat) = dispensable(seats, newcomer, Instant::now()).and_then(|id| seats.remove(&id)) else {
+            return false;
+        };
+        self.metrics.connections_evicted.inc();
+        // It may be ending by itself this very moment.
+        let _ = seat.leave.send(());
+        true
     }
 
     fn set(&self, id: u64, state: State) {
@@ -93,15 +146,21 @@ impl Crowd {
     }
 }
 
-fn longest_silent(seats: &HashMap<u64, Seat>) -> Option<u64> {
-    let silent = || seats.iter().filter(|(_, seat)| seat.state != State::Busy);
-    let mut crowds: HashMap<IpAddr, usize> = HashMap::new();
-    for (_, seat) in silent() {
-        *crowds.entry(seat.address).or_default() += 1;
+/// Who gives way to somebody from this address: never one of an address that has fewer connections without a whole call, as otherwise who
+/// has many of them would push others out.
+fn dispensable(seats: &HashMap<u64, Seat>, newcomer: Option<IpAddr>, now: Instant) -> Option<u64> {
+    let mut counts: HashMap<IpAddr, usize> = newcomer.into_iter().map(|address| (address, 1)).collect();
+    for seat in seats.values().filter(|seat| seat.state != State::Busy) {
+        *counts.entry(seat.address).or_default() += 1;
     }
-    let (crowded, _) = crowds.into_iter().max_by_key(|(_, count)| *count)?;
-    let of_it = silent().filter(|(_, seat)| seat.address == crowded);
-    of_it.min_by_key(|(_, seat)| seat.state).map(|(id, _)| *id)
+    let own = newcomer.map_or(0, |address| counts[&address]);
+    let mut crowds: Vec<_> = counts.into_iter().filter(|(_, count)| *count >= own).collect();
+    crowds.sort_by_key(|(address, count)| (std::cmp::Reverse(*count), Some(*address) != newcomer));
+    crowds.into_iter().find_map(|(address, count)| {
+        let of_it = seats.iter().filter(|(_, seat)| seat.address == address);
+        let ranked = of_it.filter_map(|(id, seat)| Some((seat.state.rank(now, count > own)?, *id)));
+        ranked.min().map(|(_, id)| id)
+    })
 }
 
 impl Member {
@@ -112,8 +171,13 @@ impl Member {
         time.mul_f64(1.0 - 0.25 * f64::from(place) / f64::from(u32::MAX))
     }
 
-    /// A call begins.
-    pub(super) fn begins(&self) {
+    /// A call's head was read; its body is still to come.
+    pub(super) fn reads(&self) {
+        self.crowd.set(self.id, State::Reading(Instant::now()));
+    }
+
+    /// All of it is here.
+    pub(super) fn is_busy(&self) {
         self.crowd.set(self.id, State::Busy);
     }
 
@@ -132,72 +196,4 @@ impl Drop for Member {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::Ipv4Addr;
-
-    use super::*;
-
-    const API_SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
-    const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
-
-    async fn is_asked(leave: Leave) -> bool {
-        tokio::time::timeout(Duration::from_millis(50), leave.asked()).await.is_ok()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_never_called_gives_way_first_then_who_is_silent_longest() {
-        let crowd = Arc::new(Crowd::new(3, Arc::new(Metrics::default())));
-        let wait = || tokio::time::advance(Duration::from_secs(1));
-        let (used, used_leave) = crowd.enter(API_SERVER);
-        used.begins();
-        used.is_done();
-        wait().await;
-        let (busy, busy_leave) = crowd.enter(API_SERVER);
-        busy.begins();
-        let (_new, new_leave) = crowd.enter(API_SERVER);
-        let (fourth, _fourth_leave) = crowd.enter(API_SERVER);
-        assert!(is_asked(new_leave).await, "the one that never made a call");
-        fourth.begins();
-        let (_fifth, _fifth_leave) = crowd.enter(API_SERVER);
-        assert!(is_asked(used_leave).await, "the one that is silent longest");
-        assert!(!is_asked(busy_leave).await, "a call is never cut off for another");
-    }
-
-    #[tokio::test]
-    async fn a_seat_is_free_when_its_connection_ends() {
-        let crowd = Arc::new(Crowd::new(1, Arc::new(Metrics::default())));
-        let (first, _leave) = crowd.enter(API_SERVER);
-        drop(first);
-        let (_second, leave) = crowd.enter(API_SERVER);
-        assert!(!is_asked(leave).await);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_opens_many_loses_their_own() {
-        let crowd = Arc::new(Crowd::new(3, Arc::new(Metrics::default())));
-        let (used, leave) = crowd.enter(API_SERVER);
-        used.begins();
-        used.is_done();
-        let mut strangers = Vec::new();
-        for _ in 0..2 {
-            tokio::time::advance(Duration::from_secs(1)).await;
-            let (stranger, asked) = crowd.enter(STRANGER);
-            stranger.begins();
-            stranger.is_done();
-            strangers.push((stranger, asked));
-        }
-        let (_newcomer, _leave) = crowd.enter(API_SERVER);
-        assert!(is_asked(strangers.remove(0).1).await);
-        assert!(!is_asked(leave).await, "it is silent for longer, and not one of many");
-    }
-
-    #[test]
-    fn ends_are_spread() {
-        let crowd = Arc::new(Crowd::new(9, Arc::new(Metrics::default())));
-        let members: Vec<_> = (0..8).map(|_| crowd.enter(API_SERVER).0).collect();
-        let mut times: Vec<_> = members.iter().map(|member| member.spread(Duration::from_secs(600))).collect();
-        assert!(times.iter().all(|time| (450..=600).contains(&time.as_secs())), "{times:?}");
-        times.sort();
-        assert!(times.windows(2).all(|pair| pair[1] - pair[0] > Duration::from_secs(5)), "{times:?}");
-    }
-}
+mod tests;

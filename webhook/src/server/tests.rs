@@ -2,8 +2,10 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use axum::extract::Request;
 use axum::routing::{get, post};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
@@ -36,6 +38,8 @@ struct Served {
     address: SocketAddr,
     connector: TlsConnector,
     metrics: Arc<Metrics>,
+    /// Calls that are never answered.
+    under_way: Arc<AtomicUsize>,
 }
 
 impl Served {
@@ -45,10 +49,23 @@ impl Served {
         let address = listener.local_addr().unwrap();
         let metrics = Arc::new(Metrics::default());
         let large = "x".repeat(1 << 20);
+        let under_way = Arc::<AtomicUsize>::default();
+        let endless = Arc::clone(&under_way);
         let router = Router::new()
             .route("/", get(async || "here"))
+            .route(
+                "/never",
+                get(async move || {
+                    endless.fetch_add(1, Ordering::Relaxed);
+                    std::future::pending::<()>().await;
+                }),
+            )
             .route("/large", get(async || large))
-            .route("/echo", post(async |body: String| body));
+            .route("/echo", post(async |body: String| body))
+            .fallback(async |request: Request| {
+                crate::body::discard(request.into_body(), LONG).await;
+                "here"
+            });
         let settings = Settings { drain_delay: Duration::ZERO, limits };
         let shutdown = Shutdown::on_signals().unwrap();
         tokio::spawn(serve(listener, certificates, router, shutdown, settings, metrics.clone()));
@@ -57,7 +74,7 @@ impl Served {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         let config = config.with_root_certificates(roots).with_no_client_auth();
-        Self { address, connector: TlsConnector::from(Arc::new(config)), metrics }
+        Self { address, connector: TlsConnector::from(Arc::new(config)), metrics, under_way }
     }
 
     async fn socket(&self) -> TcpStream {
@@ -170,6 +187,51 @@ async fn who_is_silent_keeps_nobody_out() {
         silent.push(served.open().await);
         ask(&mut used).await.unwrap();
     }
+}
+
+/// From one address, as the API server's own may be.
+#[tokio::test]
+async fn bodies_that_do_not_come_keep_nobody_out() {
+    let served = Served::with(limits()).await;
+    let mut used = served.open().await;
+    ask(&mut used).await.unwrap();
+    let mut slow = Vec::new();
+    for _ in 0..12 {
+        let mut stream = served.open().await;
+        stream.write_all(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n").await.unwrap();
+        stream.flush().await.unwrap();
+        slow.push(stream);
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        assert!(served.metrics.connections.get() <= 4);
+    }
+    // The first has had its time, and what is kept for later is not what gave way.
+    end(slow.remove(0)).await;
+    ask(&mut used).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_finds_all_others_busy_is_turned_away() {
+    let served = Served::with(limits()).await;
+    let mut busy = Vec::new();
+    for _ in 0..4 {
+        let mut stream = served.open().await;
+        stream.write_all(b"GET /never HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        stream.flush().await.unwrap();
+        busy.push(stream);
+    }
+    let until = async |what: &str, is_so: &dyn Fn() -> bool| {
+        let start = Instant::now();
+        while !is_so() {
+            assert!(start.elapsed() < Duration::from_secs(10), "not {what}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    until("busy", &|| served.under_way.load(Ordering::Relaxed) == 4).await;
+    end(served.socket().await).await;
+    assert_eq!((served.metrics.connections.get(), served.metrics.connections_refused.get()), (4, 1));
+    drop(busy);
+    until("free", &|| served.metrics.connections.get() == 0).await;
+    assert!(ask(&mut served.open().await).await.is_ok());
 }
 
 #[tokio::test]

@@ -25,6 +25,7 @@ pub(crate) struct Settings<'a> {
     pub(crate) kubeconfig: PathBuf,
     name: String,
     flags: Vec<String>,
+    files: Option<(u64, u64)>,
 }
 
 impl<'a> Settings<'a> {
@@ -32,7 +33,22 @@ impl<'a> Settings<'a> {
     pub(crate) fn new(control_plane: &'a ControlPlane, name: &str, flags: &[&str]) -> anyhow::Result<Self> {
         let kubeconfig = control_plane.service_account(names::SYSTEM_NAMESPACE, names::WEBHOOK)?;
         let flags = flags.iter().map(|&flag| flag.to_owned()).collect();
-        Ok(Self { control_plane, kubeconfig, name: name.to_owned(), flags })
+        Ok(Self { control_plane, kubeconfig, name: name.to_owned(), flags, files: None })
+    }
+
+    /// The same, with so many files that may be open, soft and hard.
+    pub(crate) fn with_files(mut self, files: (u64, u64)) -> Self {
+        self.files = Some(files);
+        self
+    }
+
+    /// The program itself, or a shell that becomes it. (setrlimit(2) is not for a thread of the harness.)
+    fn command(&self) -> anyhow::Result<Command> {
+        let program = programs::find(names::WEBHOOK)?;
+        let Some((soft, hard)) = self.files else { return Ok(Command::new(program)) };
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &format!("ulimit -S -n {soft} && ulimit -H -n {hard} && exec \"$0\" \"$@\"")]).arg(program);
+        Ok(shell)
     }
 
     fn log(&self) -> PathBuf {
@@ -43,7 +59,7 @@ impl<'a> Settings<'a> {
     pub(crate) fn spawn(&self) -> anyhow::Result<Replica> {
         let free = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
         let (address, health) = (free()?, free()?.port());
-        let mut command = Command::new(programs::find(names::WEBHOOK)?);
+        let mut command = self.command()?;
         command.args(["--serving-name=127.0.0.1"]);
         if !self.flags.iter().any(|flag| flag.starts_with("--drain-delay")) {
             command.args(["--drain-delay=100ms"]);
