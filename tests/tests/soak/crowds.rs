@@ -193,7 +193,12 @@ async fn hoard(caller: Caller, said: Bytes, hoard: Arc<Hoard>) {
 }
 
 /// So many of them, while people write.
-fn keep_nobody_out(namespace: &Namespace<'_>, subject: &'static str, number: usize, said: Bytes) -> anyhow::Result<()> {
+fn keep_nobody_out(
+    namespace: &Namespace<'_>,
+    subject: &'static str,
+    number: usize,
+    said: &Bytes,
+) -> anyhow::Result<()> {
     let installation = fixture::admission_alone()?;
     installation.stop_webhook();
     let report = Report::begin(subject);
@@ -229,12 +234,12 @@ fn keep_nobody_out(namespace: &Namespace<'_>, subject: &'static str, number: usi
 fn unfinished_heads_keep_nobody_out(namespace: &Namespace<'_>) -> anyhow::Result<()> {
     let start = "POST /mutate HTTP/1.1\r\nHost: a\r\nX: ";
     let head = format!("{start}{}", "x".repeat(HEAD_BYTES - start.len()));
-    keep_nobody_out(namespace, "heads", scaled(HEADS, 1500)?, head.into())
+    keep_nobody_out(namespace, "heads", scaled(HEADS, 1500)?, &head.into())
 }
 
 fn announced_bodies_keep_nobody_out(namespace: &Namespace<'_>) -> anyhow::Result<()> {
     let head = Bytes::from_static(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
-    keep_nobody_out(namespace, "announced", scaled(ANNOUNCED, 1500)?, head)
+    keep_nobody_out(namespace, "announced", scaled(ANNOUNCED, 1500)?, &head)
 }
 
 /// What became of one large review.

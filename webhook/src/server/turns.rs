@@ -81,7 +81,7 @@ mod tests {
         let turns = Arc::new(Semaphore::new(1));
         let held = Arc::clone(&turns).acquire_owned().await.unwrap();
         let mut given_up = InTurn::new(std::future::ready(()), Arc::clone(&turns));
-        poll_fn(|context| Poll::Ready(assert!(Pin::new(&mut given_up).poll(context).is_pending()))).await;
+        assert!(poll_fn(|context| Poll::Ready(Pin::new(&mut given_up).poll(context).is_pending())).await);
         drop(held);
         drop(given_up);
         assert_eq!(turns.available_permits(), 1);
