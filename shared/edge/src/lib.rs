@@ -4,6 +4,7 @@
 pub mod client;
 pub mod follow;
 pub mod kind;
+pub mod log;
 pub mod metrics;
 pub mod panics;
 pub mod program;

@@ -5,6 +5,10 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
+
+/// How long that line may take to be written.
+const LAST_LINE: Duration = Duration::from_secs(1);
 
 thread_local! {
     /// Whether this thread is at work that may fail alone.
@@ -21,6 +25,7 @@ pub fn end_the_process() {
     std::panic::set_hook(Box::new(|panic| {
         log(panic);
         if !IS_CONTAINED.get() {
+            crate::log::flush(LAST_LINE);
             std::process::abort();
         }
     }));
