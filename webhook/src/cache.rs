@@ -1,12 +1,14 @@
 //! What the rules look at, kept from watches: one [`World`] per namespace, trimmed to what rules need.
 
+mod seen;
+
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
-use kube::api::DynamicObject;
 use kube::runtime::watcher;
 use kube::{Api, Client};
+use release_edge::client;
 use release_edge::follow::{self, Follower, Place, follow};
 use release_edge::kind::resource;
 use release_shared::kinds::Kind;
@@ -16,6 +18,8 @@ use tokio::sync::mpsc;
 
 use crate::health::Readiness;
 use crate::metrics::Metrics;
+
+pub(crate) use seen::Seen;
 
 /// The kinds that rules look up. A Release is judged by itself.
 pub(crate) const WATCHED: [Kind; 7] = [
@@ -28,35 +32,61 @@ pub(crate) const WATCHED: [Kind; 7] = [
     Kind::ReleaseBinding,
 ];
 
-/// The objects of all namespaces.
+/// How many objects are read at once. One may have a megabyte and a half, what is read is held three times, and several kinds are read
+/// side by side.
+const PAGE: u32 = 4;
+
+/// The objects of all namespaces. Who looks at one has it as it was at that moment, and keeps nobody from changing it.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
-    worlds: RwLock<HashMap<String, World>>,
+    worlds: RwLock<HashMap<String, Arc<World>>>,
 }
 
 impl Cache {
-    /// Lets `look` see the objects of a namespace.
-    pub(crate) fn with<T>(&self, namespace: &str, look: impl FnOnce(&World) -> T) -> T {
+    /// The objects of a namespace.
+    pub(crate) fn world(&self, namespace: &str) -> Arc<World> {
         let worlds = self.worlds.read().unwrap_or_else(PoisonError::into_inner);
-        match worlds.get(namespace) {
-            Some(world) => look(world),
-            None => look(&World::new(namespace)),
+        let known = worlds.get(namespace).cloned();
+        drop(worlds);
+        known.unwrap_or_else(|| Arc::new(World::new(namespace)))
+    }
+
+    /// Puts an object in its place, or takes it out. What somebody is judging by meanwhile is copied first.
+    fn put(&self, kind: Kind, namespace: &str, name: &str, object: Option<&Value>) {
+        let mut worlds = self.worlds.write().unwrap_or_else(PoisonError::into_inner);
+        match worlds.get_mut(namespace) {
+            Some(world) => {
+                Arc::make_mut(world).keep(kind, name, object);
+                if world.is_empty() {
+                    worlds.remove(namespace);
+                }
+            }
+            None if object.is_some() => {
+                let mut world = World::new(namespace);
+                world.keep(kind, name, object);
+                worlds.insert(namespace.to_owned(), Arc::new(world));
+            }
+            None => {}
         }
     }
 
-    fn put(&self, kind: Kind, namespace: &str, name: &str, object: Option<&Value>) {
-        let mut worlds = self.worlds.write().unwrap_or_else(PoisonError::into_inner);
-        worlds.entry(namespace.to_owned()).or_insert_with(|| World::new(namespace)).put(kind, name, object);
+    /// Puts an object in its place as a watch does.
+    #[cfg(test)]
+    pub(crate) fn keep(&self, kind: Kind, namespace: &str, name: &str, object: &Value) {
+        self.put(kind, namespace, name, Some(object));
     }
 
     /// Follows every kind for ever, and says when all have been seen once.
     pub(crate) async fn follow(self: Arc<Self>, client: Client, readiness: Arc<Readiness>, metrics: Arc<Metrics>) {
         let (synced, mut all) = mpsc::channel(WATCHED.len());
         for kind in WATCHED {
-            let api = Api::all_with(client.clone(), &resource(kind));
+            let heard = Arc::clone(&metrics);
+            // A watch that begins anew says that the API server is there, also where nothing changes for long.
+            let client = client::telling(&client, move || heard.heard(kind, Timestamp::now()));
+            let api = Api::<Seen>::all_with(client, &resource(kind));
             let (cache, metrics) = (Arc::clone(&self), Arc::clone(&metrics));
             let cached = Cached { cache, kind, first: Some(synced.clone()), metrics };
-            tokio::spawn(follow(api, follow::everything(), kind.as_str(), cached));
+            tokio::spawn(follow(api, follow::everything().page_size(PAGE), kind.as_str(), cached));
         }
         for _ in WATCHED {
             all.recv().await;
@@ -75,17 +105,14 @@ struct Cached {
     metrics: Arc<Metrics>,
 }
 
-impl Follower<DynamicObject> for Cached {
-    fn apply(&mut self, object: DynamicObject) {
+impl Follower<Seen> for Cached {
+    fn apply(&mut self, object: Seen) {
         self.metrics.heard(self.kind, Timestamp::now());
         let Place { namespace, name } = Place::of(&object);
-        match serde_json::to_value(object) {
-            Ok(object) => self.cache.put(self.kind, &namespace, &name, Some(&object)),
-            Err(error) => {
-                let kind = self.kind.as_str();
-                tracing::error!(kind, namespace, name, error = %error, "an object could not be read");
-            }
-        }
+        let excerpt = object.excerpt(self.kind);
+        // Its text is gone before its place is made.
+        drop(object);
+        self.cache.put(self.kind, &namespace, &name, Some(&excerpt));
     }
 
     fn delete(&mut self, place: &Place) {
@@ -105,3 +132,6 @@ impl Follower<DynamicObject> for Cached {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,7 @@ use crate::events::Events;
 use crate::health::Readiness;
 use crate::keys::RecordKeys;
 use crate::load::Load;
+use crate::lookups::Lookups;
 use crate::metrics::Metrics;
 use crate::router::{App, router};
 
@@ -45,6 +46,7 @@ impl Webhook {
         readiness.set_keyed();
         let keys = RecordKeys::new(client.clone(), "release-system");
         keys.set(signer);
+        let metrics = Arc::new(Metrics::default());
         let (events, _telling) = Events::start(client.clone(), "fuzzing".to_owned());
         let app = App {
             client,
@@ -54,7 +56,8 @@ impl Webhook {
             speakers: Vec::new(),
             events,
             load: Load::new(IN_FLIGHT, 1),
-            metrics: Arc::new(Metrics::default()),
+            lookups: Lookups::new(Arc::clone(&metrics)),
+            metrics,
             body_timeout: PATIENCE,
         };
         Self { router: router(Arc::new(app)) }
