@@ -17,7 +17,7 @@ use crate::pipeline::{Enforcement, Graph};
 use crate::policy::{Freeze, ReasonPolicy};
 use crate::record::Bounds;
 
-pub use excerpt::{Parts, excerpt};
+pub use excerpt::{Excerpt, Parts, excerpt};
 
 /// How much of the details of a ComponentRelease [`World::keep`] keeps, in bytes of text: a schema of some two hundred values has so many.
 pub const MAX_DETAILS: usize = 16 * 1024;
@@ -165,6 +165,15 @@ impl World {
 
     /// Puts an object in its place, or takes it out where `object` is `None`. What cannot be read is as if it were not there.
     pub fn put(&mut self, kind: Kind, name: &str, object: Option<&Value>) {
+        self.place(kind, name, object, object.filter(|_| kind == Kind::ComponentRelease).and_then(ReleaseView::read));
+    }
+
+    /// Puts an object of which there is an excerpt in its place.
+    pub fn put_excerpt(&mut self, name: &str, excerpt: &Excerpt) {
+        self.place(excerpt.kind, name, Some(&excerpt.object), ReleaseView::of(excerpt));
+    }
+
+    fn place(&mut self, kind: Kind, name: &str, object: Option<&Value>, release: Option<ReleaseView>) {
         fn set<V>(map: &mut BTreeMap<String, V>, name: &str, view: Option<V>) {
             match view {
                 Some(view) => drop(map.insert(name.to_owned(), view)),
@@ -183,17 +192,17 @@ impl World {
             Kind::DeploymentPipeline => set(&mut self.pipelines, name, object.map(PipelineView::read)),
             Kind::DataPlane => set(&mut self.data_planes, name, object.map(|_| ())),
             Kind::Component => set(&mut self.components, name, object.and_then(ComponentView::read)),
-            Kind::ComponentRelease => set(&mut self.releases, name, object.and_then(ReleaseView::read)),
+            Kind::ComponentRelease => set(&mut self.releases, name, release),
             Kind::ReleaseBinding => set(&mut self.bindings, name, object.and_then(BindingView::read)),
             Kind::Release => {}
         }
     }
 
-    /// Puts an object in its place as [`Self::put`] does, for long: what takes too much room is not kept, and is looked up where a rule
-    /// needs it. ([`ReleaseView::details`])
-    pub fn keep(&mut self, kind: Kind, name: &str, object: Option<&Value>) {
-        self.put(kind, name, object);
-        if kind == Kind::ComponentRelease
+    /// Puts it in its place for long: what takes too much room is not kept, and is looked up where a rule needs it.
+    /// ([`ReleaseView::details`])
+    pub fn keep(&mut self, name: &str, excerpt: &Excerpt) {
+        self.put_excerpt(name, excerpt);
+        if excerpt.kind == Kind::ComponentRelease
             && let Some(view) = self.releases.get_mut(name)
         {
             view.details.take_if(|details| details.size() > MAX_DETAILS);

@@ -73,6 +73,7 @@ mod cluster {
     pub(crate) mod webhook_lifecycle;
     pub(crate) mod webhook_protocol;
     pub(crate) mod webhook_server;
+    pub(crate) mod webhook_unheard;
     pub(crate) mod webhook_way_out;
     pub(crate) mod yaml_as_kubectl_reads_it;
 
@@ -99,6 +100,7 @@ mod cluster {
     pub(crate) mod fault_world;
     pub(crate) mod forgery;
     pub(crate) mod generated;
+    pub(crate) mod line;
     pub(crate) mod live;
     pub(crate) mod meddler;
     pub(crate) mod objects;
@@ -183,6 +185,7 @@ fn main() -> ExitCode {
         cluster::webhook_lifecycle::trials(),
         cluster::webhook_protocol::trials(),
         cluster::webhook_server::trials(),
+        cluster::webhook_unheard::trials(),
         cluster::webhook_way_out::trials(),
         cluster::kinds_in_the_api::trials(),
         cluster::yaml_as_kubectl_reads_it::trials(),

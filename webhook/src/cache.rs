@@ -4,6 +4,7 @@ mod seen;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::runtime::watcher;
@@ -12,8 +13,7 @@ use release_edge::client;
 use release_edge::follow::{self, Follower, Place, follow};
 use release_edge::kind::resource;
 use release_shared::kinds::Kind;
-use release_shared::world::World;
-use serde_json::Value;
+use release_shared::world::{Excerpt, World};
 use tokio::sync::mpsc;
 
 use crate::health::Readiness;
@@ -36,6 +36,10 @@ pub(crate) const WATCHED: [Kind; 7] = [
 /// side by side.
 const PAGE: u32 = 4;
 
+/// How long the beginning of a list or a watch may take: it comes at once, unless its connection was lost without a word like the one before
+/// it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// The objects of all namespaces. Who looks at one has it as it was at that moment, and keeps nobody from changing it.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
@@ -51,29 +55,31 @@ impl Cache {
         known.unwrap_or_else(|| Arc::new(World::new(namespace)))
     }
 
-    /// Puts an object in its place, or takes it out. What somebody is judging by meanwhile is copied first.
-    fn put(&self, kind: Kind, namespace: &str, name: &str, object: Option<&Value>) {
+    /// Puts an object in its place. What somebody is judging by meanwhile is copied first.
+    fn keep(&self, namespace: &str, name: &str, object: &Excerpt) {
         let mut worlds = self.worlds.write().unwrap_or_else(PoisonError::into_inner);
-        match worlds.get_mut(namespace) {
-            Some(world) => {
-                Arc::make_mut(world).keep(kind, name, object);
-                if world.is_empty() {
-                    worlds.remove(namespace);
-                }
-            }
-            None if object.is_some() => {
-                let mut world = World::new(namespace);
-                world.keep(kind, name, object);
-                worlds.insert(namespace.to_owned(), Arc::new(world));
-            }
-            None => {}
+        let world = worlds.entry(namespace.to_owned()).or_insert_with(|| Arc::new(World::new(namespace)));
+        Arc::make_mut(world).keep(name, object);
+        if world.is_empty() {
+            worlds.remove(namespace);
+        }
+    }
+
+    /// Takes one out.
+    fn remove(&self, kind: Kind, namespace: &str, name: &str) {
+        let mut worlds = self.worlds.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(world) = worlds.get_mut(namespace) else { return };
+        Arc::make_mut(world).put(kind, name, None);
+        if world.is_empty() {
+            worlds.remove(namespace);
         }
     }
 
     /// Puts an object in its place as a watch does.
     #[cfg(test)]
-    pub(crate) fn keep(&self, kind: Kind, namespace: &str, name: &str, object: &Value) {
-        self.put(kind, namespace, name, Some(object));
+    pub(crate) fn hear(&self, kind: Kind, namespace: &str, name: &str, object: &serde_json::Value) {
+        let seen: Seen = serde_json::from_value(object.clone()).unwrap();
+        self.keep(namespace, name, &seen.excerpt(kind));
     }
 
     /// Follows every kind for ever, and says when all have been seen once.
@@ -82,7 +88,7 @@ impl Cache {
         for kind in WATCHED {
             let heard = Arc::clone(&metrics);
             // A watch that begins anew says that the API server is there, also where nothing changes for long.
-            let client = client::telling(&client, move || heard.heard(kind, Timestamp::now()));
+            let client = client::telling(&client, PATIENCE, move || heard.heard(kind, Timestamp::now()));
             let api = Api::<Seen>::all_with(client, &resource(kind));
             let (cache, metrics) = (Arc::clone(&self), Arc::clone(&metrics));
             let cached = Cached { cache, kind, first: Some(synced.clone()), metrics };
@@ -112,12 +118,12 @@ impl Follower<Seen> for Cached {
         let excerpt = object.excerpt(self.kind);
         // Its text is gone before its place is made.
         drop(object);
-        self.cache.put(self.kind, &namespace, &name, Some(&excerpt));
+        self.cache.keep(&namespace, &name, &excerpt);
     }
 
     fn delete(&mut self, place: &Place) {
         self.metrics.heard(self.kind, Timestamp::now());
-        self.cache.put(self.kind, &place.namespace, &place.name, None);
+        self.cache.remove(self.kind, &place.namespace, &place.name);
     }
 
     fn interrupted(&mut self, _: &watcher::Error) {

@@ -13,8 +13,7 @@ use release_shared::kinds::Kind;
 use release_shared::object::controlling_binding;
 use release_shared::types::dns_subdomain_fault;
 use release_shared::violation::RestsOn;
-use release_shared::world::World;
-use serde_json::Value;
+use release_shared::world::{Excerpt, World};
 use thiserror::Error;
 
 use crate::cache;
@@ -56,7 +55,8 @@ pub(crate) async fn confirm(
         match seen {
             // It is not there, as everybody knew.
             Seen::Object(kind, name, None) if !world.has(kind, &name) => {}
-            Seen::Object(kind, name, object) => Arc::make_mut(world).put(kind, &name, object.as_ref()),
+            Seen::Object(kind, name, None) => Arc::make_mut(world).put(kind, &name, None),
+            Seen::Object(_, name, Some(object)) => Arc::make_mut(world).put_excerpt(&name, &object),
             Seen::ByHand(environment, release) => drop(Arc::make_mut(world).by_hand.insert(environment, release)),
         }
     }
@@ -74,7 +74,7 @@ pub(crate) async fn is_ending(client: &Client, namespace: &str) -> Result<bool, 
 /// What was seen.
 enum Seen {
     /// What rules look at of an object; `None` where it is not there.
-    Object(Kind, String, Option<Value>),
+    Object(Kind, String, Option<Box<Excerpt>>),
     /// An environment, and a Release for it that is no binding's.
     ByHand(String, Option<String>),
 }
@@ -90,7 +90,7 @@ impl Objects<'_> {
     async fn get(&self, name: &str) -> Result<Seen, Error> {
         // There is none of a name that no object can have, and in a URL it would lead elsewhere.
         let found = match dns_subdomain_fault(name) {
-            None => self.lookups.ask(self.api.get_opt(name)).await?.map(|object| object.excerpt(self.kind)),
+            None => self.lookups.ask(self.api.get_opt(name)).await?.map(|object| Box::new(object.excerpt(self.kind))),
             Some(_) => None,
         };
         Ok(Seen::Object(self.kind, name.to_owned(), found))
@@ -103,8 +103,9 @@ impl Objects<'_> {
         let mut all = Vec::new();
         loop {
             let found = self.lookups.ask(self.api.list(&page)).await?;
-            let seen =
-                |object: cache::Seen| Seen::Object(self.kind, object.name_any(), Some(object.excerpt(self.kind)));
+            let seen = |object: cache::Seen| {
+                Seen::Object(self.kind, object.name_any(), Some(Box::new(object.excerpt(self.kind))))
+            };
             all.extend(found.items.into_iter().map(seen));
             match found.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => page = page.continue_token(&token),

@@ -75,14 +75,16 @@ pub fn acting_as(client: &Client, namespace: &str, name: &str) -> Result<Client,
     }))
 }
 
-/// A client that tells of each request that was answered with what was asked for: of a watch when it begins.
-pub fn telling(client: &Client, answered: impl Fn() + Send + Sync + 'static) -> Client {
+/// A client that tells of each request that was answered with what was asked for, of a watch when it begins, and that gives up one of which
+/// the answer does not begin within `patience`: what comes next goes over another connection.
+pub fn telling(client: &Client, patience: Duration, answered: impl Fn() + Send + Sync + 'static) -> Client {
     let default_namespace = client.default_namespace().to_owned();
     let (client, answered) = (client.clone(), Arc::new(answered));
     let service = tower::service_fn(move |request: Request<Body>| {
         let (client, answered) = (client.clone(), Arc::clone(&answered));
         async move {
-            let response = client.send(request).await?;
+            let response = tokio::time::timeout(patience, client.send(request)).await;
+            let response = response.map_err(|late| kube::Error::Service(late.into()))??;
             if response.status().is_success() {
                 answered();
             }

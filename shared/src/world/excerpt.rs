@@ -3,12 +3,14 @@
 
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::kinds::Kind;
 use crate::object::text;
-use crate::snapshot;
+use crate::{canonical, snapshot};
 
 /// An object in parts, of which the largest are text.
 #[derive(Debug, Clone, Copy)]
@@ -23,23 +25,38 @@ pub struct Parts<'a> {
     pub status: Option<&'a str>,
 }
 
-/// The object as far as [`World::put`](super::World::put) looks at it. What cannot be read is not there.
-pub fn excerpt(parts: &Parts<'_>) -> Value {
+/// An object as far as [`World`](super::World) looks at it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Excerpt {
+    pub(super) kind: Kind,
+    pub(super) object: Value,
+    /// Of a ComponentRelease the schema, as JSON.
+    pub(super) schema: Option<Box<str>>,
+    /// Of a ComponentRelease the name that its content has, where that is not its own.
+    pub(super) content: Option<String>,
+}
+
+/// What the rules look at of an object. What cannot be read is not there.
+pub fn excerpt(parts: &Parts<'_>) -> Excerpt {
     let (spec, status) = looked_at(parts.kind);
     let picked = |text: Option<&str>, pick| text.and_then(|text| read(text, pick)).unwrap_or_default();
     let mut object = json!({
         "metadata": parts.metadata, "spec": picked(parts.spec, spec), "status": picked(parts.status, status),
     });
-    // Its content has a name of its own, which all of it makes.
-    if parts.kind == Kind::ComponentRelease && !has_content_name(&object) {
-        object["spec"] = picked(parts.spec, &Pick::All);
-    }
-    object
+    let schema = object.pointer_mut(SCHEMA).map(Value::take).and_then(|schema| match schema {
+        Value::String(text) => Some(text.into_boxed_str()),
+        _ => None,
+    });
+    let content = parts.spec.filter(|_| parts.kind == Kind::ComponentRelease).and_then(|spec| content(&object, spec));
+    Excerpt { kind: parts.kind, object, schema, content }
 }
 
-fn has_content_name(release: &Value) -> bool {
-    let component = text(release, "/spec/owner/componentName").unwrap_or_default();
-    text(release, "/metadata/name").is_some_and(|name| snapshot::is_content_name(component, name))
+/// The name of a ComponentRelease by its content, where it has another one.
+fn content(release: &Value, spec: &str) -> Option<String> {
+    let component = text(release, "/spec/owner/componentName")?;
+    let own = text(release, "/metadata/name").unwrap_or_default();
+    let is_other = !snapshot::is_content_name(component, own);
+    is_other.then(|| canonical::of_text(spec)).flatten().map(|spec| snapshot::name_of_content(component, &spec))
 }
 
 /// What is kept of a value.
@@ -47,6 +64,8 @@ fn has_content_name(release: &Value) -> bool {
 enum Pick {
     /// All of it.
     All,
+    /// All of it, as text.
+    Text,
     /// Whether there is anything in it.
     Presence,
     /// Of an object these fields; what is no object is kept where it is text.
@@ -55,7 +74,7 @@ enum Pick {
     Each(&'static Pick),
 }
 
-use Pick::{All, Each, Fields, Presence};
+use Pick::{All, Each, Fields, Presence, Text};
 
 const NOTHING: Pick = Fields(&[]);
 const OWNER: (&str, Pick) = ("owner", Fields(&[("projectName", All), ("componentName", All)]));
@@ -70,10 +89,12 @@ const TEMPLATE: Pick = Fields(&[
 const COMPONENT_TYPE: Pick = Fields(&[(
     "spec",
     Fields(&[
-        ("environmentConfigs", Fields(&[("openAPIV3Schema", All)])),
+        ("environmentConfigs", Fields(&[("openAPIV3Schema", Text)])),
         ("resources", Each(&Fields(&[("id", All), ("template", TEMPLATE)]))),
     ]),
 )]);
+/// Where a ComponentRelease has its schema.
+pub(super) const SCHEMA: &str = "/spec/componentType/spec/environmentConfigs/openAPIV3Schema";
 const PATH: Pick = Fields(&[("sourceEnvironmentRef", NAMED), ("targetEnvironmentRefs", Each(&NAMED))]);
 const OUTCOME: Pick = Fields(&[("release", All), ("firstHealthyAt", All)]);
 
@@ -107,7 +128,8 @@ impl<'de> DeserializeSeed<'de> for &Pick {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         match self {
-            All => serde::Deserialize::deserialize(deserializer),
+            All => Value::deserialize(deserializer),
+            Text => <&RawValue>::deserialize(deserializer).map(|raw| raw.get().into()),
             Presence | Fields(_) | Each(_) => deserializer.deserialize_any(self),
         }
     }

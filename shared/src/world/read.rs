@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::excerpt::{Excerpt, SCHEMA};
 use super::{BindingView, ComponentView, EnvironmentView, PipelineView, ProjectView, ReleaseDetails, ReleaseView};
 use crate::kinds::{Kind, Owner};
 use crate::object::{annotation, inline_secret_fields, is_ending, text};
@@ -86,20 +87,28 @@ impl ReleaseView {
         let owner = owner(object)?;
         let own = text(object, "/metadata/name").unwrap_or_default();
         let spec = object.get("spec").filter(|_| !snapshot::is_content_name(&owner.component_name, own));
-        Some(Self {
-            version: annotation(object, names::VERSION_ANNOTATION).map(str::to_owned),
-            content: spec.map(|spec| snapshot::release_name(&owner.component_name, spec)),
-            owner,
-            details: Some(Arc::new(ReleaseDetails::read(object))),
-        })
+        let content = spec.map(|spec| snapshot::release_name(&owner.component_name, spec));
+        let schema = object.pointer(SCHEMA).map(|schema| schema.to_string().into());
+        Some(Self::with(object, owner, schema, content))
+    }
+
+    /// The same of an excerpt; `None` where it is of another kind.
+    pub(super) fn of(excerpt: &Excerpt) -> Option<Self> {
+        let Excerpt { kind, object, schema, content } = excerpt;
+        let owner = owner(object).filter(|_| *kind == Kind::ComponentRelease)?;
+        Some(Self::with(object, owner, schema.clone(), content.clone()))
+    }
+
+    fn with(object: &Value, owner: Owner, schema: Option<Box<str>>, content: Option<String>) -> Self {
+        let version = annotation(object, names::VERSION_ANNOTATION).map(str::to_owned);
+        Self { owner, version, content, details: Some(Arc::new(ReleaseDetails::read(object, schema))) }
     }
 }
 
 impl ReleaseDetails {
-    fn read(release: &Value) -> Self {
-        let schema = release.pointer("/spec/componentType/spec/environmentConfigs/openAPIV3Schema");
+    fn read(release: &Value, schema: Option<Box<str>>) -> Self {
         Self {
-            schema: schema.map(|schema| schema.to_string().into()),
+            schema,
             inline_secret: templates(release).any(|(_, template)| !inline_secret_fields(template).is_empty()),
             guarded: templates(release)
                 .filter_map(|(id, template)| Some((id.to_owned(), fence::guarded_template(template)?)))

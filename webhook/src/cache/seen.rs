@@ -8,9 +8,8 @@ use kube::Resource;
 use kube::api::{ApiResource, ObjectMeta};
 use kube::core::DynamicResourceScope;
 use release_shared::kinds::Kind;
-use release_shared::world::{Parts, excerpt};
+use release_shared::world::{Excerpt, Parts, excerpt};
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// An object whose spec and status are text. A parsed one may take sixteen times as much.
@@ -62,7 +61,7 @@ impl From<Read> for Seen {
 
 impl Seen {
     /// What of it the rules look at.
-    pub(crate) fn excerpt(&self, kind: Kind) -> Value {
+    pub(crate) fn excerpt(&self, kind: Kind) -> Excerpt {
         let metadata = serde_json::to_value(&self.metadata).unwrap_or_default();
         let [spec, status] = [&self.spec, &self.status].map(|part| part.as_deref().map(RawValue::get));
         excerpt(&Parts { kind, metadata: &metadata, spec, status })

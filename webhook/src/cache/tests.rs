@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -62,7 +62,7 @@ fn an_object_with_parts_of_other_types_is_one_that_says_nothing() {
     ] {
         let seen: Seen = serde_json::from_str(&object.to_string()).unwrap();
         let mut world = World::new("acme");
-        world.keep(Kind::ReleaseBinding, "a", Some(&seen.excerpt(Kind::ReleaseBinding)));
+        world.keep("a", &seen.excerpt(Kind::ReleaseBinding));
         assert!(world.is_empty(), "{object}");
     }
 }

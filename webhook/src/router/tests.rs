@@ -289,7 +289,7 @@ async fn a_release_that_is_too_large_to_be_kept_is_judged_nonetheless() {
     };
     let app = |client| {
         let app = app_with(client, 24 << 20);
-        app.cache.keep(Kind::ComponentRelease, "acme", "web-1", &release);
+        app.cache.hear(Kind::ComponentRelease, "acme", "web-1", &release);
         assert!(app.cache.world("acme").releases["web-1"].details.is_none());
         app
     };

@@ -5,7 +5,7 @@ use crate::names;
 use crate::world::{MAX_DETAILS, World};
 
 /// The object as it comes from the API server.
-fn excerpt_of(kind: Kind, object: &Value) -> Value {
+fn excerpt_of(kind: Kind, object: &Value) -> Excerpt {
     let text = |field: &str| object.get(field).map(Value::to_string);
     let (spec, status) = (text("spec"), text("status"));
     let metadata = object.get("metadata").unwrap_or(&Value::Null);
@@ -13,12 +13,10 @@ fn excerpt_of(kind: Kind, object: &Value) -> Value {
 }
 
 fn worlds(kind: Kind, object: &Value) -> [String; 2] {
-    let seen = |object: &Value| {
-        let mut world = World::new("acme");
-        world.put(kind, "web-1", Some(object));
-        format!("{world:#?}")
-    };
-    [seen(object), seen(&excerpt_of(kind, object))]
+    let (mut whole, mut excerpt) = (World::new("acme"), World::new("acme"));
+    whole.put(kind, "web-1", Some(object));
+    excerpt.put_excerpt("web-1", &excerpt_of(kind, object));
+    [whole, excerpt].map(|world| format!("{world:#?}"))
 }
 
 fn release(name: &str) -> Value {
@@ -108,7 +106,7 @@ fn rules_see_the_same_in_the_excerpt_as_in_the_whole() {
 #[test]
 fn of_a_release_with_a_name_of_its_content_only_a_little_is_read() {
     let name = snapshot::release_name("web", &release("")["spec"]);
-    let excerpt = excerpt_of(Kind::ComponentRelease, &release(&name));
+    let excerpt = excerpt_of(Kind::ComponentRelease, &release(&name)).object;
     assert!(excerpt.pointer("/spec/workload").is_none(), "{excerpt}");
     let template = &excerpt["spec"]["componentType"]["spec"]["resources"][0]["template"];
     let metadata = json!({"name": "x", "namespace": "elsewhere"});
@@ -143,7 +141,7 @@ fn of_a_large_release_is_kept_what_is_stated() {
         let mut object = release("web-1");
         *object.pointer_mut(&format!("{spec}{path}")).unwrap() = value;
         let mut world = World::new("acme");
-        world.keep(Kind::ComponentRelease, "web-1", Some(&excerpt_of(Kind::ComponentRelease, &object)));
+        world.keep("web-1", &excerpt_of(Kind::ComponentRelease, &object));
         let details = world.releases["web-1"].details.clone();
         assert_eq!(details.is_some(), is_kept, "{what}");
         assert!(details.is_none_or(|details| details.size() <= MAX_DETAILS), "{what}");
