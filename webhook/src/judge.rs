@@ -81,7 +81,11 @@ impl Judge<'_> {
             if !self.look(open, &mut known).await {
                 return self.as_it_stands(reply);
             }
-            let _turn = self.app.load.turn(self.size.max(looked.iter().map(|other| known.size(other)).sum())).await;
+            if let Some((release, bytes)) = known.too_large(&looked) {
+                return review::unjudged(self.request, release, bytes);
+            }
+            let size = looked.iter().map(|other| known.size(other)).sum();
+            let _turn = self.app.load.turn(self.size.max(size)).await;
             reply = judge(&known);
             match Open::of(&reply, &mut looked) {
                 Some(next) => open = next,
@@ -149,7 +153,17 @@ struct Known {
 }
 
 impl Known {
-    /// How large it is what was looked up of a release, in bytes; of all else rules keep little.
+    /// The release that brings more than there is room for when it is read, with its bytes.
+    fn too_large<'a>(&self, looked: &'a HashSet<RestsOn>) -> Option<(&'a str, usize)> {
+        looked.iter().find_map(|other| match other {
+            RestsOn::Details(name) => {
+                Some((name.as_str(), self.size(other))).filter(|(_, bytes)| *bytes > review::MAX_JUDGED)
+            }
+            _ => None,
+        })
+    }
+
+    /// How large what was looked up of a release is, in bytes; of all else rules keep little.
     fn size(&self, other: &RestsOn) -> usize {
         let RestsOn::Details(name) = other else { return 0 };
         let details = self.world.releases.get(name).and_then(|release| release.details.as_deref());

@@ -21,6 +21,9 @@ pub(crate) use respond::Reply;
 /// The code of what is too large to be stored.
 const TOO_LARGE: &str = "TooLarge";
 
+/// The most that a release may bring of what its pin is judged by, in bytes of text: what is read of it may take sixteen times as much.
+pub(crate) const MAX_JUDGED: usize = 512 * 1024;
+
 /// Which of the two hooks is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -168,6 +171,19 @@ pub(crate) fn unread(request: &Request<'_>, release: &str) -> Reply {
         "{release} brings more than the webhook keeps of a release ({MAX_DETAILS} bytes of schema, and of objects in other namespaces or of \
          the whole cluster), and the API server did not say in time what that is: try again"
     );
+    refused_pin(request, release, message)
+}
+
+/// The refusal of a pin of a release that brings so many bytes of what it is judged by that there is no room to read it.
+pub(crate) fn unjudged(request: &Request<'_>, release: &str, bytes: usize) -> Reply {
+    let message = format!(
+        "{release} brings {bytes} bytes of schema, and of objects in other namespaces or of the whole cluster, and at most {MAX_JUDGED} can \
+         be judged: cut a release with fewer"
+    );
+    refused_pin(request, release, message)
+}
+
+fn refused_pin(request: &Request<'_>, release: &str, message: String) -> Reply {
     let path = FieldPath::root("spec").field("releaseName");
     let mut findings = Findings::none();
     findings.violate(Violation::policy(path, "Unreadable", message).with_value(release));

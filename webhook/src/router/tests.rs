@@ -305,6 +305,13 @@ async fn a_release_that_is_too_large_to_be_kept_is_judged_nonetheless() {
     }
     assert!(told(&silent, r#"release_webhook_lookups_failed_total{reason="failed"} 2"#));
 
+    // What takes too much room when it is read is not read.
+    let mut huge = release.clone();
+    huge["spec"]["componentType"]["spec"]["environmentConfigs"]["openAPIV3Schema"]["enum"] = vec![0; 300_000].into();
+    let refused = answer(&app(api_server(Some(huge), Duration::ZERO)), pin("s".into())).await;
+    assert_eq!(refused["status"]["details"]["causes"][0]["reason"], "Unreadable", "{refused}");
+    assert!(refused["status"]["message"].as_str().unwrap().contains("at most 524288 can be judged"), "{refused}");
+
     // Labels can be changed whatever it is.
     let labelled = |object: &str| {
         let mut review: Value = serde_json::from_str(object).unwrap();
