@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn seen(name: &str, spec: Value) -> Seen {
+fn seen(name: &str, spec: &Value) -> Seen {
     // As it comes in a page of a list.
     let object = json!({
         "apiVersion": "openchoreo.dev/v1alpha1", "kind": "ReleaseBinding", "spec": spec,
@@ -27,9 +27,9 @@ fn place(name: &str) -> Place {
 fn who_judges_has_it_as_it_was_and_keeps_nobody_from_changing_it() {
     let (cache, mut cached) = follower(Kind::ReleaseBinding);
     let spec = json!({"owner": {"projectName": "shop", "componentName": "web"}, "environment": "dev"});
-    cached.apply(seen("web-dev", spec.clone()));
+    cached.apply(seen("web-dev", &spec));
     let before = cache.world("acme");
-    cached.apply(seen("web-staging", spec));
+    cached.apply(seen("web-staging", &spec));
     cached.delete(&place("web-dev"));
     assert_eq!(before.bindings.keys().collect::<Vec<_>>(), ["web-dev"]);
     assert_eq!(cache.world("acme").bindings.keys().collect::<Vec<_>>(), ["web-staging"]);
@@ -46,7 +46,7 @@ fn a_namespace_in_which_there_is_nothing_is_forgotten() {
     let (cache, mut cached) = follower(Kind::DataPlane);
     cached.delete(&place("never-there"));
     assert!(cache.worlds.read().unwrap().is_empty());
-    cached.apply(seen("east", json!({})));
+    cached.apply(seen("east", &json!({})));
     assert_eq!(cache.worlds.read().unwrap().len(), 1);
     cached.delete(&place("east"));
     assert!(cache.worlds.read().unwrap().is_empty());
