@@ -1,5 +1,7 @@
 //! What a command needs to know before it plans: the component, its project and pipeline, its bindings and releases.
 
+use std::sync::Arc;
+
 use futures::future::try_join4;
 use jiff::Timestamp;
 use release_shared::kinds::{Kind, Owner};
@@ -149,14 +151,7 @@ pub(crate) async fn gather(cluster: &Cluster, component: &str, missing: Missing<
     for release in &releases {
         let version = annotation(release, names::VERSION_ANNOTATION).map(str::to_owned);
         // Whoever pins one of them puts the whole of it in this place.
-        let view = ReleaseView {
-            owner: owner.clone(),
-            version,
-            content: None,
-            environment_configs: None,
-            inline_secret: false,
-            guarded: Vec::new(),
-        };
+        let view = ReleaseView { owner: owner.clone(), version, content: None, details: Some(Arc::default()) };
         world.releases.insert(text(release, "/metadata/name").unwrap_or_default().to_owned(), view);
     }
     add_pipeline(cluster, &mut world, &owner.project_name).await?;

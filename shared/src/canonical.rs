@@ -2,6 +2,8 @@
 //! integer, any other the shortest digits of its f64 in scientific notation, `1.5e0`: our own form, since a library's may change and
 //! a hash must not.
 
+mod text;
+
 use serde::Serialize;
 use serde_json::{Map, Number, Value};
 
@@ -11,6 +13,8 @@ pub fn to_vec(value: &Value) -> Vec<u8> {
     write(value, &mut out);
     out
 }
+
+pub(crate) use text::of_text;
 
 /// The canonical form of an object of these fields, given in the order of their keys; what is `None` is left out.
 pub(crate) fn object_to_vec<const N: usize>(fields: [(&str, Option<&Value>); N]) -> Vec<u8> {

@@ -22,6 +22,7 @@ use serde_json::Value;
 
 pub use self::argument::{Image, Lift, ObjectRef};
 pub use self::origin::Location;
+pub(crate) use self::release::name_of_content;
 pub use self::release::{is_content_name, release_name};
 
 use self::origin::Origin;

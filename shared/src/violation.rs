@@ -99,6 +99,8 @@ pub enum RestsOn {
     Objects(Kind, Vec<String>),
     /// Whether a Release of no binding's is there for this environment.
     ReleaseByHand(String),
+    /// What the ComponentRelease of this name brings, where it is too much to be kept. Without it nothing can be judged.
+    Details(String),
 }
 
 /// What somebody must be permitted to go past a rule: the verb `bypass` on an object of ours.

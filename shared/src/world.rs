@@ -1,19 +1,26 @@
 //! What the cluster holds, as far as the rules look at it: trimmed views of the objects of one namespace. The webhook keeps one
 //! per namespace from its watches, the plugin fills one with what it has read.
 
+mod excerpt;
+mod read;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::fence::{self, Fence};
+use crate::fence::Fence;
 use crate::kinds::{Health, Kind, ObjectRef, Owner};
 use crate::names;
-use crate::object::{annotation, inline_secret_fields, is_ending, text};
+use crate::object::{is_ending, text};
 use crate::pipeline::{Enforcement, Graph};
-use crate::policy::{self, Freeze, ReasonPolicy};
-use crate::record::{self, Bounds};
-use crate::snapshot;
+use crate::policy::{Freeze, ReasonPolicy};
+use crate::record::Bounds;
+
+pub use excerpt::{Excerpt, Parts, excerpt};
+
+/// How much of the details of a ComponentRelease [`World::keep`] keeps, in bytes of text: a schema of some two hundred values has so many.
+pub const MAX_DETAILS: usize = 16 * 1024;
 
 /// The objects of one namespace.
 #[derive(Debug, Clone, Default)]
@@ -85,7 +92,7 @@ pub struct ComponentView {
 }
 
 /// What the rules see of a ComponentRelease.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleaseView {
     /// Whose it is.
     pub owner: Owner,
@@ -93,12 +100,32 @@ pub struct ReleaseView {
     pub version: Option<String>,
     /// The name that its content has, where that is not its own; `None` also where the content is not known.
     pub content: Option<String>,
-    /// The schema of what may differ per environment.
-    pub environment_configs: Option<Arc<Value>>,
+    /// What of it an environment or a binding's values may not fit; `None` where that is more than is kept, and is to be looked up.
+    pub details: Option<Arc<ReleaseDetails>>,
+}
+
+/// What a ComponentRelease is judged by when it is pinned.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReleaseDetails {
+    /// The schema of what may differ per environment, as JSON: a tenth of what it takes when it is read.
+    pub schema: Option<Box<str>>,
     /// Whether it brings a Secret with data.
     pub inline_secret: bool,
     /// Of its objects those that an environment may refuse, each with the id of its resource.
     pub guarded: Vec<(String, ObjectRef)>,
+}
+
+impl ReleaseDetails {
+    /// How many bytes of text they have.
+    pub fn size(&self) -> usize {
+        let schema = self.schema.as_deref().map_or(0, str::len);
+        let guarded = self.guarded.iter().map(|(id, object)| {
+            let texts = [id, &object.group, &object.version, &object.kind, &object.name];
+            let namespace = object.namespace.as_ref().map_or(0, String::len);
+            size_of::<(String, ObjectRef)>() + namespace + texts.into_iter().map(String::len).sum::<usize>()
+        });
+        schema + guarded.sum::<usize>()
+    }
 }
 
 /// What the rules see of a ReleaseBinding.
@@ -138,6 +165,15 @@ impl World {
 
     /// Puts an object in its place, or takes it out where `object` is `None`. What cannot be read is as if it were not there.
     pub fn put(&mut self, kind: Kind, name: &str, object: Option<&Value>) {
+        self.place(kind, name, object, object.filter(|_| kind == Kind::ComponentRelease).and_then(ReleaseView::read));
+    }
+
+    /// Puts an object of which there is an excerpt in its place.
+    pub fn put_excerpt(&mut self, name: &str, excerpt: &Excerpt) {
+        self.place(excerpt.kind, name, Some(&excerpt.object), ReleaseView::of(excerpt));
+    }
+
+    fn place(&mut self, kind: Kind, name: &str, object: Option<&Value>, release: Option<ReleaseView>) {
         fn set<V>(map: &mut BTreeMap<String, V>, name: &str, view: Option<V>) {
             match view {
                 Some(view) => drop(map.insert(name.to_owned(), view)),
@@ -156,9 +192,53 @@ impl World {
             Kind::DeploymentPipeline => set(&mut self.pipelines, name, object.map(PipelineView::read)),
             Kind::DataPlane => set(&mut self.data_planes, name, object.map(|_| ())),
             Kind::Component => set(&mut self.components, name, object.and_then(ComponentView::read)),
-            Kind::ComponentRelease => set(&mut self.releases, name, object.and_then(ReleaseView::read)),
+            Kind::ComponentRelease => set(&mut self.releases, name, release),
             Kind::ReleaseBinding => set(&mut self.bindings, name, object.and_then(BindingView::read)),
             Kind::Release => {}
+        }
+    }
+
+    /// Puts it in its place for long: what takes too much room is not kept, and is looked up where a rule needs it.
+    /// ([`ReleaseView::details`])
+    pub fn keep(&mut self, name: &str, excerpt: &Excerpt) {
+        self.put_excerpt(name, excerpt);
+        if excerpt.kind == Kind::ComponentRelease
+            && let Some(view) = self.releases.get_mut(name)
+        {
+            view.details.take_if(|details| details.size() > MAX_DETAILS);
+        }
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.ending.is_empty() && self.by_hand.is_empty() && Kind::ALL.iter().all(|&kind| self.count(kind) == 0)
+    }
+
+    /// Whether an object is known.
+    pub fn has(&self, kind: Kind, name: &str) -> bool {
+        match kind {
+            Kind::Project => self.projects.contains_key(name),
+            Kind::Environment => self.environments.contains_key(name),
+            Kind::DeploymentPipeline => self.pipelines.contains_key(name),
+            Kind::DataPlane => self.data_planes.contains_key(name),
+            Kind::Component => self.components.contains_key(name),
+            Kind::ComponentRelease => self.releases.contains_key(name),
+            Kind::ReleaseBinding => self.bindings.contains_key(name),
+            Kind::Release => false,
+        }
+    }
+
+    /// How many objects of a kind are known.
+    fn count(&self, kind: Kind) -> usize {
+        match kind {
+            Kind::Project => self.projects.len(),
+            Kind::Environment => self.environments.len(),
+            Kind::DeploymentPipeline => self.pipelines.len(),
+            Kind::DataPlane => self.data_planes.len(),
+            Kind::Component => self.components.len(),
+            Kind::ComponentRelease => self.releases.len(),
+            Kind::ReleaseBinding => self.bindings.len(),
+            Kind::Release => 0,
         }
     }
 
@@ -223,117 +303,4 @@ pub fn environment_of(kind: Kind, object: &Value) -> Option<&str> {
         Kind::Release => text(object, "/spec/environmentName"),
         _ => None,
     }
-}
-
-fn owner(object: &Value) -> Option<Owner> {
-    Some(Owner {
-        project_name: text(object, "/spec/owner/projectName")?.to_owned(),
-        component_name: text(object, "/spec/owner/componentName")?.to_owned(),
-    })
-}
-
-impl ProjectView {
-    fn read(object: &Value) -> Option<Self> {
-        let reference = object.pointer("/spec/deploymentPipelineRef")?;
-        let name = reference.as_str().or_else(|| reference.get("name")?.as_str())?;
-        Some(Self { pipeline: name.to_owned() })
-    }
-}
-
-impl EnvironmentView {
-    /// What the rules see of an Environment. A policy that cannot be read is as if it were not there.
-    pub fn read(object: &Value) -> Self {
-        let list = |key| {
-            let entries = annotation(object, key).unwrap_or_default().split(',').map(str::trim);
-            entries.filter(|entry| !entry.is_empty()).map(str::to_owned).collect()
-        };
-        Self {
-            allow_inline_secrets: annotation(object, names::ALLOW_INLINE_SECRETS) == Some("true"),
-            namespaces: list(names::NAMESPACES),
-            allowed_cluster_kinds: list(names::ALLOWED_CLUSTER_KINDS),
-            service_account: annotation(object, names::SERVICE_ACCOUNT).map(str::to_owned),
-            data_plane: data_plane(object),
-            frozen: annotation(object, names::FROZEN).and_then(|text| text.parse().ok()),
-            reason: annotation(object, names::REQUIRE_REASON).and_then(|text| text.parse().ok()).unwrap_or_default(),
-            bounds: bounds(object),
-        }
-    }
-}
-
-/// An Environment's DataPlane, in both forms of a reference. Another kind of plane is somebody else's.
-fn data_plane(environment: &Value) -> Option<String> {
-    let reference = environment.pointer("/spec/dataPlaneRef")?;
-    if text(reference, "/kind").is_some_and(|kind| kind != Kind::DataPlane.as_str()) {
-        return None;
-    }
-    reference.as_str().or_else(|| reference.get("name")?.as_str()).map(str::to_owned)
-}
-
-fn bounds(environment: &Value) -> Bounds {
-    let usual = Bounds::default();
-    let said =
-        |key, read: fn(&str) -> Result<usize, String>| annotation(environment, key).and_then(|text| read(text).ok());
-    Bounds {
-        records: said(names::HISTORY_RECORDS, policy::history_records).unwrap_or(usual.records),
-        bytes: said(names::HISTORY_BYTES, policy::history_bytes).unwrap_or(usual.bytes),
-    }
-}
-
-impl PipelineView {
-    /// What the rules see of a DeploymentPipeline.
-    pub fn read(object: &Value) -> Self {
-        let enforcement = annotation(object, names::ENFORCEMENT).and_then(|text| text.parse().ok());
-        Self { graph: Graph::read(object), enforcement: enforcement.unwrap_or_default() }
-    }
-}
-
-impl ComponentView {
-    fn read(object: &Value) -> Option<Self> {
-        text(object, "/spec/owner/projectName").map(|project| Self { project: project.to_owned() })
-    }
-}
-
-impl ReleaseView {
-    /// What the rules see of a ComponentRelease.
-    pub fn read(object: &Value) -> Option<Self> {
-        let schema = object.pointer("/spec/componentType/spec/environmentConfigs/openAPIV3Schema");
-        let owner = owner(object)?;
-        let own = text(object, "/metadata/name").unwrap_or_default();
-        let spec = object.get("spec").filter(|_| !snapshot::is_content_name(&owner.component_name, own));
-        Some(Self {
-            version: annotation(object, names::VERSION_ANNOTATION).map(str::to_owned),
-            content: spec.map(|spec| snapshot::release_name(&owner.component_name, spec)),
-            owner,
-            environment_configs: schema.cloned().map(Arc::new),
-            inline_secret: templates(object).any(|(_, template)| !inline_secret_fields(template).is_empty()),
-            guarded: templates(object)
-                .filter_map(|(id, template)| Some((id.to_owned(), fence::guarded_template(template)?)))
-                .collect(),
-        })
-    }
-}
-
-impl BindingView {
-    fn read(object: &Value) -> Option<Self> {
-        let outcomes =
-            object.pointer("/status/outcomes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        let ran = outcomes.iter().filter(|outcome| outcome.get("firstHealthyAt").is_some_and(Value::is_string));
-        let health = object.pointer("/status/health").cloned();
-        Some(Self {
-            owner: owner(object)?,
-            environment: text(object, "/spec/environment")?.to_owned(),
-            release: text(object, "/spec/releaseName").map(str::to_owned),
-            needed: if is_ending(object) { BTreeSet::new() } else { record::needed_releases(object) },
-            healthy: ran.filter_map(|outcome| text(outcome, "/release").map(str::to_owned)).collect(),
-            health: health.and_then(|health| serde_json::from_value(health).ok()),
-        })
-    }
-}
-
-/// The templates of a ComponentRelease, each with the id of its resource.
-fn templates(release: &Value) -> impl Iterator<Item = (&str, &Value)> {
-    let resources = release.pointer("/spec/componentType/spec/resources").and_then(Value::as_array);
-    resources.into_iter().flatten().filter_map(|resource| {
-        Some((resource.get("id").and_then(Value::as_str).unwrap_or_default(), resource.get("template")?))
-    })
 }

@@ -76,6 +76,7 @@ mod cluster {
     pub(crate) mod webhook_protocol;
     pub(crate) mod webhook_replacement;
     pub(crate) mod webhook_server;
+    pub(crate) mod webhook_unheard;
     pub(crate) mod webhook_way_out;
     pub(crate) mod yaml_as_kubectl_reads_it;
 
@@ -103,6 +104,7 @@ mod cluster {
     pub(crate) mod fleet;
     pub(crate) mod forgery;
     pub(crate) mod generated;
+    pub(crate) mod line;
     pub(crate) mod live;
     pub(crate) mod load;
     pub(crate) mod meddler;
@@ -191,6 +193,7 @@ fn main() -> ExitCode {
         cluster::webhook_protocol::trials(),
         cluster::webhook_replacement::trials(),
         cluster::webhook_server::trials(),
+        cluster::webhook_unheard::trials(),
         cluster::webhook_way_out::trials(),
         cluster::kinds_in_the_api::trials(),
         cluster::yaml_as_kubectl_reads_it::trials(),

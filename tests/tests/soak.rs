@@ -34,6 +34,7 @@ mod soak {
     pub(crate) mod outages;
     pub(crate) mod replacement;
     pub(crate) mod report;
+    pub(crate) mod sizes;
 }
 
 use std::process::ExitCode;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         soak::idle::trials(),
         soak::crowds::trials(),
         soak::outages::trials(),
+        soak::sizes::trials(),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
     fixture::stop();

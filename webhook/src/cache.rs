@@ -1,21 +1,25 @@
 //! What the rules look at, kept from watches: one [`World`] per namespace, trimmed to what rules need.
 
+mod seen;
+
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::api::DynamicObject;
 use kube::runtime::watcher;
 use kube::{Api, Client};
+use release_edge::client;
 use release_edge::follow::{self, Follower, Place, follow};
 use release_edge::kind::resource;
 use release_shared::kinds::Kind;
-use release_shared::world::World;
-use serde_json::Value;
+use release_shared::world::{Excerpt, World};
 use tokio::sync::mpsc;
 
 use crate::health::Readiness;
 use crate::metrics::Metrics;
+
+pub(crate) use seen::Seen;
 
 /// The kinds that rules look up. A Release is judged by itself.
 pub(crate) const WATCHED: [Kind; 7] = [
@@ -28,35 +32,67 @@ pub(crate) const WATCHED: [Kind; 7] = [
     Kind::ReleaseBinding,
 ];
 
-/// The objects of all namespaces.
+/// How many objects are read at once. One may have a megabyte and a half, what is read is held three times, and several kinds are read
+/// side by side.
+const PAGE: u32 = 4;
+
+/// How long the beginning of a list or a watch may take: it comes at once, unless its connection was lost without a word like the one before
+/// it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The objects of all namespaces. Who looks at one has it as it was at that moment, and keeps nobody from changing it.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
-    worlds: RwLock<HashMap<String, World>>,
+    worlds: RwLock<HashMap<String, Arc<World>>>,
 }
 
 impl Cache {
-    /// Lets `look` see the objects of a namespace.
-    pub(crate) fn with<T>(&self, namespace: &str, look: impl FnOnce(&World) -> T) -> T {
+    /// The objects of a namespace.
+    pub(crate) fn world(&self, namespace: &str) -> Arc<World> {
         let worlds = self.worlds.read().unwrap_or_else(PoisonError::into_inner);
-        match worlds.get(namespace) {
-            Some(world) => look(world),
-            None => look(&World::new(namespace)),
+        let known = worlds.get(namespace).cloned();
+        drop(worlds);
+        known.unwrap_or_else(|| Arc::new(World::new(namespace)))
+    }
+
+    /// Puts an object in its place. What somebody is judging by meanwhile is copied first.
+    fn keep(&self, namespace: &str, name: &str, object: &Excerpt) {
+        let mut worlds = self.worlds.write().unwrap_or_else(PoisonError::into_inner);
+        let world = worlds.entry(namespace.to_owned()).or_insert_with(|| Arc::new(World::new(namespace)));
+        Arc::make_mut(world).keep(name, object);
+        if world.is_empty() {
+            worlds.remove(namespace);
         }
     }
 
-    fn put(&self, kind: Kind, namespace: &str, name: &str, object: Option<&Value>) {
+    /// Takes one out.
+    fn remove(&self, kind: Kind, namespace: &str, name: &str) {
         let mut worlds = self.worlds.write().unwrap_or_else(PoisonError::into_inner);
-        worlds.entry(namespace.to_owned()).or_insert_with(|| World::new(namespace)).put(kind, name, object);
+        let Some(world) = worlds.get_mut(namespace) else { return };
+        Arc::make_mut(world).put(kind, name, None);
+        if world.is_empty() {
+            worlds.remove(namespace);
+        }
+    }
+
+    /// Puts an object in its place as a watch does.
+    #[cfg(test)]
+    pub(crate) fn hear(&self, kind: Kind, namespace: &str, name: &str, object: &serde_json::Value) {
+        let seen: Seen = serde_json::from_value(object.clone()).unwrap();
+        self.keep(namespace, name, &seen.excerpt(kind));
     }
 
     /// Follows every kind for ever, and says when all have been seen once.
     pub(crate) async fn follow(self: Arc<Self>, client: Client, readiness: Arc<Readiness>, metrics: Arc<Metrics>) {
         let (synced, mut all) = mpsc::channel(WATCHED.len());
         for kind in WATCHED {
-            let api = Api::all_with(client.clone(), &resource(kind));
+            let heard = Arc::clone(&metrics);
+            // A watch that begins anew says that the API server is there, also where nothing changes for long.
+            let client = client::telling(&client, PATIENCE, move || heard.heard(kind, Timestamp::now()));
+            let api = Api::<Seen>::all_with(client, &resource(kind));
             let (cache, metrics) = (Arc::clone(&self), Arc::clone(&metrics));
             let cached = Cached { cache, kind, first: Some(synced.clone()), metrics };
-            tokio::spawn(follow(api, follow::everything(), kind.as_str(), cached));
+            tokio::spawn(follow(api, follow::everything().page_size(PAGE), kind.as_str(), cached));
         }
         for _ in WATCHED {
             all.recv().await;
@@ -75,22 +111,19 @@ struct Cached {
     metrics: Arc<Metrics>,
 }
 
-impl Follower<DynamicObject> for Cached {
-    fn apply(&mut self, object: DynamicObject) {
+impl Follower<Seen> for Cached {
+    fn apply(&mut self, object: Seen) {
         self.metrics.heard(self.kind, Timestamp::now());
         let Place { namespace, name } = Place::of(&object);
-        match serde_json::to_value(object) {
-            Ok(object) => self.cache.put(self.kind, &namespace, &name, Some(&object)),
-            Err(error) => {
-                let kind = self.kind.as_str();
-                tracing::error!(kind, namespace, name, error = %error, "an object could not be read");
-            }
-        }
+        let excerpt = object.excerpt(self.kind);
+        // Its text is gone before its place is made.
+        drop(object);
+        self.cache.keep(&namespace, &name, &excerpt);
     }
 
     fn delete(&mut self, place: &Place) {
         self.metrics.heard(self.kind, Timestamp::now());
-        self.cache.put(self.kind, &place.namespace, &place.name, None);
+        self.cache.remove(self.kind, &place.namespace, &place.name);
     }
 
     fn interrupted(&mut self, _: &watcher::Error) {
@@ -105,3 +138,6 @@ impl Follower<DynamicObject> for Cached {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,19 +1,23 @@
 //! Before a refusal that rests on another object, or a warning that one is absent: one look at the API server, since a cache may be
 //! behind.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{DynamicObject, ListParams};
+use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
 use release_edge::kind::resource;
 use release_shared::kinds::Kind;
 use release_shared::object::controlling_binding;
+use release_shared::types::dns_subdomain_fault;
 use release_shared::violation::RestsOn;
-use release_shared::world::World;
+use release_shared::world::{Excerpt, World};
 use thiserror::Error;
 
+use crate::cache;
+use crate::lookups::Lookups;
 use crate::review::Request;
 
 /// How long the API server may take; it is waiting for our own answer meanwhile.
@@ -22,6 +26,8 @@ const LIMIT: Duration = Duration::from_secs(1);
 const MOST: usize = 12;
 /// How many Releases are read at once, without their objects.
 const PAGE: u32 = 20;
+/// How many bindings are read at once, with all that is in them.
+const BINDINGS: u32 = 4;
 
 /// Why nothing could be confirmed.
 #[derive(Debug, Error)]
@@ -35,22 +41,23 @@ pub(crate) enum Error {
 }
 
 /// Brings `world` to what the API server says about what a judgement rests on: the first few, all at once. (A pipeline may name thousands
-/// of environments; what is told of the others is a warning.)
+/// of environments; what is told of the others is a warning.) It is copied where it is the cache's own and not right.
 pub(crate) async fn confirm(
     client: &Client,
+    lookups: &Lookups,
     request: &Request<'_>,
     rests_on: &[RestsOn],
-    world: &mut World,
+    world: &mut Arc<World>,
 ) -> Result<(), Error> {
-    let looks = rests_on.iter().take(MOST).map(|other| look(client, request, other));
+    let looks = rests_on.iter().take(MOST).map(|other| look(client, lookups, request, other));
     let found = tokio::time::timeout(LIMIT, try_join_all(looks)).await.map_err(|_| Error::Slow)??;
     for seen in found.into_iter().flatten() {
         match seen {
-            Seen::Object(kind, name, object) => {
-                let object = object.map(serde_json::to_value).transpose()?;
-                world.put(kind, &name, object.as_ref());
-            }
-            Seen::ByHand(environment, release) => drop(world.by_hand.insert(environment, release)),
+            // It is not there, as everybody knew.
+            Seen::Object(kind, name, None) if !world.has(kind, &name) => {}
+            Seen::Object(kind, name, None) => Arc::make_mut(world).put(kind, &name, None),
+            Seen::Object(_, name, Some(object)) => Arc::make_mut(world).put_excerpt(&name, &object),
+            Seen::ByHand(environment, release) => drop(Arc::make_mut(world).by_hand.insert(environment, release)),
         }
     }
     Ok(())
@@ -66,24 +73,64 @@ pub(crate) async fn is_ending(client: &Client, namespace: &str) -> Result<bool, 
 
 /// What was seen.
 enum Seen {
-    /// An object as it is; `None` where it is not there.
-    Object(Kind, String, Option<Box<DynamicObject>>),
+    /// What rules look at of an object; `None` where it is not there.
+    Object(Kind, String, Option<Box<Excerpt>>),
     /// An environment, and a Release for it that is no binding's.
     ByHand(String, Option<String>),
 }
 
-async fn look(client: &Client, request: &Request<'_>, rests_on: &RestsOn) -> Result<Vec<Seen>, Error> {
-    let objects = |kind| Api::<DynamicObject>::namespaced_with(client.clone(), request.namespace(), &resource(kind));
-    match rests_on {
-        RestsOn::Object(kind, name) => {
-            let object = objects(*kind).get_opt(name).await?;
-            Ok(vec![Seen::Object(*kind, name.clone(), object.map(Box::new))])
+/// Objects of a kind in the namespace of the request.
+struct Objects<'a> {
+    lookups: &'a Lookups,
+    kind: Kind,
+    api: Api<cache::Seen>,
+}
+
+impl Objects<'_> {
+    async fn get(&self, name: &str) -> Result<Seen, Error> {
+        // There is none of a name that no object can have, and in a URL it would lead elsewhere.
+        let found = match dns_subdomain_fault(name) {
+            None => self.lookups.ask(self.api.get_opt(name)).await?.map(|object| Box::new(object.excerpt(self.kind))),
+            Some(_) => None,
+        };
+        Ok(Seen::Object(self.kind, name.to_owned(), found))
+    }
+
+    /// All of a component; there is one for each of its environments.
+    async fn of_component(&self, component: &str) -> Result<Vec<Seen>, Error> {
+        let selector = format!("spec.owner.componentName={component}");
+        let mut page = ListParams::default().fields(&selector).limit(BINDINGS);
+        let mut all = Vec::new();
+        loop {
+            let found = self.lookups.ask(self.api.list(&page)).await?;
+            let seen = |object: cache::Seen| {
+                Seen::Object(self.kind, object.name_any(), Some(Box::new(object.excerpt(self.kind))))
+            };
+            all.extend(found.items.into_iter().map(seen));
+            match found.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => page = page.continue_token(&token),
+                None => return Ok(all),
+            }
         }
+    }
+}
+
+async fn look(
+    client: &Client,
+    lookups: &Lookups,
+    request: &Request<'_>,
+    rests_on: &RestsOn,
+) -> Result<Vec<Seen>, Error> {
+    let objects = |kind| {
+        let api = Api::namespaced_with(client.clone(), request.namespace(), &resource(kind));
+        Objects { lookups, kind, api }
+    };
+    match rests_on {
+        RestsOn::Object(kind, name) => Ok(vec![objects(*kind).get(name).await?]),
+        RestsOn::Details(name) => Ok(vec![objects(Kind::ComponentRelease).get(name).await?]),
         RestsOn::Objects(kind, names) => {
-            let api = objects(*kind);
-            let look =
-                async |name: &String| Ok(Seen::Object(*kind, name.clone(), api.get_opt(name).await?.map(Box::new)));
-            try_join_all(names.iter().map(look)).await
+            let objects = objects(*kind);
+            try_join_all(names.iter().map(|name| objects.get(name))).await
         }
         RestsOn::ReleaseByHand(environment) => {
             let release = by_hand(&objects(Kind::Release), environment).await?;
@@ -91,20 +138,22 @@ async fn look(client: &Client, request: &Request<'_>, rests_on: &RestsOn) -> Res
         }
         RestsOn::HealthyRun => {
             let component = request.new.as_ref().and_then(|new| new.pointer("/spec/owner/componentName")?.as_str());
-            let selector = format!("spec.owner.componentName={}", component.unwrap_or_default());
-            let bindings = objects(Kind::ReleaseBinding).list(&ListParams::default().fields(&selector)).await?;
-            let seen =
-                |object: DynamicObject| Seen::Object(Kind::ReleaseBinding, object.name_any(), Some(Box::new(object)));
-            Ok(bindings.items.into_iter().map(seen).collect())
+            match component.filter(|component| dns_subdomain_fault(component).is_none()) {
+                Some(component) => objects(Kind::ReleaseBinding).of_component(component).await,
+                None => Ok(Vec::new()),
+            }
         }
     }
 }
 
 /// A Release for an environment that is no binding's and that nobody has deleted. Where there are no bindings there are few Releases.
-async fn by_hand(releases: &Api<DynamicObject>, environment: &str) -> Result<Option<String>, Error> {
+async fn by_hand(releases: &Objects<'_>, environment: &str) -> Result<Option<String>, Error> {
+    if dns_subdomain_fault(environment).is_some() {
+        return Ok(None);
+    }
     let mut page = ListParams::default().fields(&format!("spec.environmentName={environment}")).limit(PAGE);
     loop {
-        let found = releases.list_metadata(&page).await?;
+        let found = releases.lookups.ask(releases.api.list_metadata(&page)).await?;
         for release in &found.items {
             let object = serde_json::to_value(release)?;
             if release.metadata.deletion_timestamp.is_none() && controlling_binding(&object).is_none() {

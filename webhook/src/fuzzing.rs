@@ -22,6 +22,7 @@ use crate::health::Readiness;
 use crate::keys::RecordKeys;
 use crate::limits::Limits;
 use crate::load::Load;
+use crate::lookups::Lookups;
 use crate::router::{App, router};
 use crate::server::{Settings, converse};
 
@@ -113,6 +114,7 @@ fn ready(signer: Signer, limits: &Limits) -> Router {
     let keys = RecordKeys::new(client.clone(), "release-system");
     keys.set(signer);
     let (events, _telling) = Events::start(client.clone(), "fuzzing".to_owned());
+    let metrics = Arc::default();
     router(Arc::new(App {
         client,
         cache: Arc::new(Cache::default()),
@@ -121,7 +123,8 @@ fn ready(signer: Signer, limits: &Limits) -> Router {
         speakers: Vec::new(),
         events,
         load: Load::new(limits.bytes_in_flight, 1),
-        metrics: Arc::default(),
+        lookups: Lookups::new(Arc::clone(&metrics)),
+        metrics,
         body_timeout: limits.body_timeout,
     }))
 }

@@ -11,8 +11,12 @@ use axum::routing::get;
 
 /// How long nothing may move before a restart is the only help. Load is no reason for that: work only waits for its turn then.
 const STANDSTILL: Duration = Duration::from_secs(60);
+/// How long nothing may move before calls had better go elsewhere.
+const PAUSE: Duration = Duration::from_secs(10);
 /// How often it is shown that something moves.
 const BEAT: Duration = Duration::from_secs(1);
+/// How long what came of a call of our own socket is believed. One is made every 5 s, and three that are not answered take 14 s.
+const BELIEVED: Duration = Duration::from_secs(20);
 
 /// What must be so before calls are taken.
 #[derive(Debug, Default)]
@@ -20,7 +24,14 @@ pub(crate) struct Readiness {
     synced: AtomicBool,
     keyed: AtomicBool,
     trusted: AtomicBool,
-    reached: RwLock<Reached>,
+    reached: RwLock<Seen>,
+}
+
+/// What came of a call, and when.
+#[derive(Debug, Default)]
+struct Seen {
+    reached: Reached,
+    at: Option<Instant>,
 }
 
 /// What came of the last calls of our own socket.
@@ -53,9 +64,13 @@ impl Readiness {
 
     /// What came of a call of our own socket. Says whether that is new.
     pub(crate) fn set_reached(&self, reached: Reached) -> bool {
+        self.set_reached_at(reached, Instant::now())
+    }
+
+    fn set_reached_at(&self, reached: Reached, at: Instant) -> bool {
         let mut known = self.reached.write().unwrap_or_else(PoisonError::into_inner);
-        let is_new = *known != reached;
-        *known = reached;
+        let is_new = known.reached != reached;
+        *known = Seen { reached, at: Some(at) };
         is_new
     }
 
@@ -72,8 +87,12 @@ impl Readiness {
     fn checks(&self) -> [(&'static str, Option<String>); 4] {
         let wrong = |is_right: &AtomicBool, what: &str| (!is_right.load(Ordering::Acquire)).then(|| what.to_owned());
         let reached = self.reached.read().unwrap_or_else(PoisonError::into_inner);
-        let unreached = match &*reached {
+        let age = reached.at.map(|at| at.elapsed()).unwrap_or_default();
+        let unreached = match &reached.reached {
             Reached::NotYet => Some("its own socket was not yet called".to_owned()),
+            Reached::Yes if age > BELIEVED => {
+                Some(format!("its own socket was last called {} s ago: the calls of it are stuck", age.as_secs()))
+            }
             Reached::Yes => None,
             Reached::No(why) => Some(format!("its own socket cannot be called: {why}")),
         };
@@ -126,9 +145,19 @@ impl Pulse {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
+    /// For how long nothing has moved, at least.
+    fn stillness(&self) -> Duration {
+        Duration::from_millis(self.age().saturating_sub(self.last.load(Ordering::Acquire)))
+    }
+
     fn stands_still(&self) -> bool {
-        let since = self.age().saturating_sub(self.last.load(Ordering::Acquire));
-        Duration::from_millis(since) > STANDSTILL
+        self.stillness() > STANDSTILL
+    }
+
+    /// Why calls had better go elsewhere.
+    fn pauses(&self) -> Option<String> {
+        let still = self.stillness();
+        (still > PAUSE).then(|| format!("nothing has moved for {} s", still.as_secs()))
     }
 }
 
@@ -140,9 +169,10 @@ pub(crate) fn endpoints(
     unready: impl Fn() -> Option<String> + Clone + Send + Sync + 'static,
     remarks: impl Fn() -> Vec<String> + Clone + Send + Sync + 'static,
 ) -> Router {
+    let moving = pulse.clone();
     let live = move || std::future::ready(answer(pulse.stands_still().then(|| "nothing moves".to_owned()), ""));
     let ready = move |RawQuery(query): RawQuery| {
-        let wrong = unready().or_else(|| readiness.missing());
+        let wrong = unready().or_else(|| moving.pauses()).or_else(|| readiness.missing());
         let is_verbose = query.is_some_and(|query| query.split('&').any(|part| part.starts_with("verbose")));
         let detail = || remarks().iter().map(|remark| format!("[!]{remark}\n")).collect::<String>();
         let detail = if is_verbose { format!("{}{}", readiness.in_detail(), detail()) } else { String::new() };
@@ -218,12 +248,37 @@ mod tests {
         assert_eq!(get(&router, "/readyz").await, (503, "shutting down\n".to_owned()));
     }
 
+    fn ago(seconds: u64) -> Instant {
+        Instant::now().checked_sub(Duration::from_secs(seconds)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_does_not_move_takes_no_calls_and_after_a_minute_is_not_alive() {
+        let readiness = Arc::new(Readiness::default());
+        let mut told = Vec::new();
+        for still in [8, 12, 59, 62] {
+            let pulse = Pulse { start: ago(1000), last: AtomicU64::new((1000 - still) * 1000) };
+            let router = endpoints(Arc::new(pulse), readiness.clone(), || None, Vec::new);
+            told.push((
+                get(&router, "/livez").await.0,
+                get(&router, "/readyz").await.1.starts_with("nothing has moved for"),
+            ));
+        }
+        assert_eq!(told, [(200, false), (200, true), (200, true), (503, true)]);
+    }
+
     #[test]
-    fn what_does_not_move_for_a_minute_is_not_alive() {
-        let beaten = |seconds: u64| {
-            let start = Instant::now().checked_sub(Duration::from_secs(1000)).unwrap();
-            Pulse { start, last: AtomicU64::new((1000 - seconds) * 1000) }.stands_still()
-        };
-        assert_eq!([beaten(0), beaten(59), beaten(62)], [false, false, true]);
+    fn what_was_seen_long_ago_is_not_believed() {
+        let readiness = Readiness::default();
+        readiness.set_trusted(true);
+        readiness.set_synced();
+        readiness.set_keyed();
+        readiness.set_reached_at(Reached::Yes, ago(18));
+        assert_eq!(readiness.missing(), None);
+        assert!(!readiness.set_reached_at(Reached::Yes, ago(25)));
+        let told = readiness.missing().unwrap();
+        assert_eq!(told, "its own socket was last called 25 s ago: the calls of it are stuck");
+        readiness.set_reached(Reached::Yes);
+        assert_eq!(readiness.missing(), None);
     }
 }

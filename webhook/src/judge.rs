@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use release_shared::record::Signer;
 use release_shared::validate::Verdicts;
-use release_shared::world::World;
+use release_shared::violation::{Permission, RestsOn};
+use release_shared::world::{ReleaseDetails, World};
+use tokio::time::Instant;
 
 use crate::confirm::{confirm, is_ending};
 use crate::load::Turn;
@@ -36,7 +38,8 @@ pub(crate) async fn answer(app: &App, mode: Mode, body: &[u8], patience: Option<
     if reply.is_allowed() || !request.is_deletion() {
         return reply;
     }
-    match within(deadline, is_ending(&app.client, request.namespace())).await {
+    let lookups = &app.lookups;
+    match lookups.within(deadline, lookups.ask(is_ending(&app.client, request.namespace()))).await {
         Some(Ok(true)) => review::let_go(&request),
         Some(Ok(false)) | None => reply,
         Some(Err(error)) => {
@@ -61,43 +64,67 @@ impl Judge<'_> {
     /// that rests on yet another, such as the pipeline's for a project made just now; each is looked at once. What is refused then, and may
     /// be gone past by who asks for it, costs a question about their permission, once as well.
     async fn judge(&self, turn: Turn<'_>) -> Reply {
-        let Self { app, mode, request, deadline, .. } = *self;
         let now = Timestamp::now();
         let (signer, turn) = self.signer(turn).await;
-        let signer = signer.as_deref();
-        let judge = |world: &World, verdicts: &Verdicts| {
-            review::review(mode, request, &Context { world, signer, now, speakers: &app.speakers, verdicts })
+        let mut known = Known { world: self.app.cache.world(self.request.namespace()), verdicts: Verdicts::new() };
+        let judge = |known: &Known| {
+            let Known { world, verdicts } = known;
+            let (signer, speakers) = (signer.as_deref(), &self.app.speakers[..]);
+            review::review(self.mode, self.request, &Context { world, signer, now, speakers, verdicts })
         };
-        let mut verdicts = Verdicts::new();
-        let (mut reply, world) = app.cache.with(request.namespace(), |world| {
-            let reply = judge(world, &verdicts);
-            let open = reply.unconfirmed().next().is_some() || !reply.unasked().is_empty();
-            (reply, open.then(|| world.clone()))
-        });
+        let mut reply = judge(&known);
         drop(turn);
-        let Some(mut world) = world else { return reply };
         let mut looked = HashSet::new();
+        let Some(mut open) = Open::of(&reply, &mut looked) else { return reply };
+        let Some(_looking) = self.app.lookups.place(self.deadline).await else { return self.as_it_stands(reply) };
         loop {
-            let unseen: Vec<_> = reply.unconfirmed().filter(|&other| looked.insert(other.clone())).cloned().collect();
-            if !unseen.is_empty() {
-                match within(deadline, confirm(&app.client, request, &unseen, &mut world)).await {
-                    Some(Ok(())) => {}
+            if !self.look(open, &mut known).await {
+                return self.as_it_stands(reply);
+            }
+            if let Some((release, bytes)) = known.too_large(&looked) {
+                return review::unjudged(self.request, release, bytes);
+            }
+            let size = looked.iter().map(|other| known.size(other)).sum();
+            let _turn = self.app.load.turn(self.size.max(size)).await;
+            reply = judge(&known);
+            match Open::of(&reply, &mut looked) {
+                Some(next) => open = next,
+                None => return reply,
+            }
+        }
+    }
+
+    /// Looks at what is open. Whether anything was learned.
+    async fn look(&self, open: Open, known: &mut Known) -> bool {
+        let Self { app: App { client, lookups, .. }, request, deadline, .. } = *self;
+        match open {
+            Open::Objects(unseen) => {
+                match lookups.within(deadline, confirm(client, lookups, request, &unseen, &mut known.world)).await {
+                    Some(Ok(())) => true,
                     Some(Err(error)) => {
                         tracing::warn!(error = %error, "what the judgement rests on could not be confirmed; the judgement stands");
-                        return reply;
+                        lookups.failed();
+                        false
                     }
-                    None => return reply,
+                    None => false,
                 }
-            } else if !reply.unasked().is_empty() {
-                let Some(found) = within(deadline, permission::ask(&app.client, request, reply.unasked())).await else {
-                    return reply;
-                };
-                verdicts.extend(found);
-            } else {
-                return reply;
             }
-            let _turn = app.load.turn(self.size).await;
-            reply = judge(&world, &verdicts);
+            Open::Permissions(unasked) => {
+                let found = lookups.within(deadline, permission::ask(client, lookups, request, &unasked)).await;
+                found.map(|found| known.verdicts.extend(found)).is_some()
+            }
+        }
+    }
+
+    /// The reply where nothing more can be learned. It stands, unless what was to be learned is all that could be judged by.
+    fn as_it_stands(&self, reply: Reply) -> Reply {
+        let unread = reply.unconfirmed().find_map(|other| match other {
+            RestsOn::Details(name) => Some(name.clone()),
+            _ => None,
+        });
+        match unread.filter(|_| reply.is_allowed()) {
+            Some(release) => review::unread(self.request, &release),
+            None => reply,
         }
     }
 
@@ -118,11 +145,45 @@ impl Judge<'_> {
     }
 }
 
-/// What a look-up finds before the deadline. After it the judgement stands as it is: a refusal that comes too late is none.
-async fn within<T>(deadline: Instant, look: impl Future<Output = T>) -> Option<T> {
-    let found = tokio::time::timeout_at(deadline.into(), look).await;
-    if found.is_err() {
-        tracing::warn!("the API server did not answer in time; the judgement stands");
+/// What a review is judged by.
+struct Known {
+    /// The cache's own, unless the API server said something else.
+    world: Arc<World>,
+    verdicts: Verdicts,
+}
+
+impl Known {
+    /// The release that brings more than there is room for when it is read, with its bytes.
+    fn too_large<'a>(&self, looked: &'a HashSet<RestsOn>) -> Option<(&'a str, usize)> {
+        looked.iter().find_map(|other| match other {
+            RestsOn::Details(name) => {
+                Some((name.as_str(), self.size(other))).filter(|(_, bytes)| *bytes > review::MAX_JUDGED)
+            }
+            _ => None,
+        })
     }
-    found.ok()
+
+    /// How large what was looked up of a release is, in bytes; of all else rules keep little.
+    fn size(&self, other: &RestsOn) -> usize {
+        let RestsOn::Details(name) = other else { return 0 };
+        let details = self.world.releases.get(name).and_then(|release| release.details.as_deref());
+        details.map_or(0, ReleaseDetails::size)
+    }
+}
+
+/// What a reply leaves open.
+enum Open {
+    /// How these are now.
+    Objects(Vec<RestsOn>),
+    /// Whether these are given.
+    Permissions(Vec<Permission>),
+}
+
+impl Open {
+    /// What is to be looked at next; each is looked at once.
+    fn of(reply: &Reply, looked: &mut HashSet<RestsOn>) -> Option<Self> {
+        let unseen: Vec<_> = reply.unconfirmed().filter(|&other| looked.insert(other.clone())).cloned().collect();
+        let permissions = || Some(reply.unasked().to_vec()).filter(|unasked| !unasked.is_empty());
+        if unseen.is_empty() { permissions().map(Self::Permissions) } else { Some(Self::Objects(unseen)) }
+    }
 }

@@ -11,6 +11,7 @@ mod judge;
 mod keys;
 mod limits;
 mod load;
+mod lookups;
 mod metrics;
 mod permission;
 mod probe;

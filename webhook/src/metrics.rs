@@ -7,11 +7,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
+use release_edge::log;
 use release_edge::metrics::{Registry, Requests};
 use release_shared::kinds::Kind;
 use release_shared::violation::CODES;
@@ -61,6 +62,29 @@ reasons! {
     }
 }
 
+/// Why the API server was not asked, or what it said is worth nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unasked {
+    /// Too many ask already.
+    Busy,
+    /// It did not answer in time.
+    Slow,
+    /// It answered with a failure, or nobody did.
+    Failed,
+}
+
+impl Unasked {
+    const ALL: [Self; 3] = [Self::Busy, Self::Slow, Self::Failed];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Busy => "busy",
+            Self::Slow => "slow",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// The program's figures.
 #[derive(Debug)]
 pub(crate) struct Metrics {
@@ -76,12 +100,15 @@ pub(crate) struct Metrics {
     pub(crate) handshakes_failed: Counter,
     /// Calls that are being answered.
     pub(crate) in_flight: Gauge,
+    /// Reviews that wait for what the API server says.
+    pub(crate) looking: Gauge,
     reviews: Family<Review, Counter>,
     refusals: Family<OfCode, Counter>,
     durations: Family<OfHook, Histogram>,
     unanswered: Family<OfReason, Counter>,
     cache_heard: Family<OfKind, Gauge>,
     cache_interruptions: Family<OfKind, Counter>,
+    unasked: Family<OfReason, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -121,12 +148,14 @@ impl Default for Metrics {
             connections_refused: Counter::default(),
             handshakes_failed: Counter::default(),
             in_flight: Gauge::default(),
+            looking: Gauge::default(),
             reviews: Family::default(),
             refusals: Family::default(),
             durations: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             unanswered: Family::default(),
             cache_heard: Family::default(),
             cache_interruptions: Family::default(),
+            unasked: Family::default(),
         };
         metrics.begin();
         metrics
@@ -145,9 +174,17 @@ impl Metrics {
         for code in codes() {
             drop(self.refusals.get_or_create(&OfCode { code }));
         }
+        for why in Unasked::ALL {
+            drop(self.unasked.get_or_create(&OfReason { reason: why.as_str() }));
+        }
         for kind in WATCHED {
             drop(self.cache_interruptions.get_or_create(&OfKind { kind: kind.as_str() }));
         }
+    }
+
+    /// Something was not looked up, or in vain.
+    pub(crate) fn unasked(&self, why: Unasked) {
+        self.unasked.get_or_create(&OfReason { reason: why.as_str() }).inc();
     }
 
     /// A review was answered.
@@ -203,7 +240,10 @@ impl Metrics {
             self.handshakes_failed.clone(),
         );
         registry.register("reviews_in_flight", "Calls that are being answered", self.in_flight.clone());
+        registry.register("lookups_in_flight", "Reviews that wait for what the API server says", self.looking.clone());
+        registry.register("lookups_failed", "Look-ups that came to nothing, by why", self.unasked.clone());
         registry.register_collector(Box::new(Expiry(certificates)));
+        registry.register_collector(Box::new(Dropped));
         registry.register("reviews", "Reviews by hook, kind, operation and verdict", self.reviews.clone());
         registry.register("refusals", "Reasons of refusals, by the code of the rule", self.refusals.clone());
         registry.register("review_duration_seconds", "How long reviews took", self.durations.clone());
@@ -229,6 +269,18 @@ impl Metrics {
 /// What a refusal may be for.
 fn codes() -> impl Iterator<Item = &'static str> {
     CODES.into_iter().chain(review::CODES)
+}
+
+/// How much of the log nobody read.
+#[derive(Debug)]
+struct Dropped;
+
+impl Collector for Dropped {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let dropped = ConstCounter::new(log::dropped());
+        let words = "Lines of the log that were dropped, since nobody read as fast as they came";
+        dropped.encode(encoder.encode_descriptor("log_lines_dropped", words, None, dropped.metric_type())?)
+    }
 }
 
 /// When the certificate that is served ends; nothing before there is one.
@@ -299,6 +351,9 @@ mod tests {
             r#"release_webhook_cache_heard_timestamp_seconds{kind="Project"} 0"#,
             r#"release_webhook_cache_interruptions_total{kind="Project"} 1"#,
             "release_webhook_reviews_in_flight 1",
+            "release_webhook_lookups_in_flight 0",
+            r#"release_webhook_lookups_failed_total{reason="busy"} 0"#,
+            "release_webhook_log_lines_dropped_total 0",
             "release_webhook_connections 0",
             "# EOF",
         ] {

@@ -10,6 +10,7 @@ use release_shared::names;
 use release_shared::validate::{Verdict, Verdicts};
 use release_shared::violation::Permission;
 
+use crate::lookups::Lookups;
 use crate::review::Request;
 
 /// How long the API server may take.
@@ -18,9 +19,15 @@ const LIMIT: Duration = Duration::from_secs(1);
 const MOST: usize = 8;
 
 /// Asks for all permissions at once, as the user of the request and not as ourselves. Where nobody can be asked, nothing is permitted.
-pub(crate) async fn ask(client: &Client, request: &Request<'_>, permissions: &[Permission]) -> Verdicts {
+pub(crate) async fn ask(
+    client: &Client,
+    lookups: &Lookups,
+    request: &Request<'_>,
+    permissions: &[Permission],
+) -> Verdicts {
     let (asked, too_many) = permissions.split_at(permissions.len().min(MOST));
-    let verdicts = join_all(asked.iter().map(|permission| ask_one(client, request, permission))).await;
+    let ask = |permission| lookups.ask(ask_one(client, request, permission));
+    let verdicts = join_all(asked.iter().map(ask)).await;
     let unknown = too_many.iter().map(|permission| (permission.clone(), Verdict::Unknown));
     asked.iter().cloned().zip(verdicts).chain(unknown).collect()
 }

@@ -11,7 +11,7 @@ use release_shared::validate::{
     Change, Deletion, Verdicts, bypass, bypass_deletion, structure, validate_deletion, validate_in_outline,
 };
 use release_shared::violation::{FieldPath, Findings, Violation};
-use release_shared::world::World;
+use release_shared::world::{MAX_DETAILS, World};
 use release_shared::{crd, default, names};
 use serde_json::Value;
 
@@ -31,6 +31,9 @@ pub(crate) const CODES: [&str; 7] = [
     "UnknownField",
     "Unreadable",
 ];
+
+/// The most that a release may bring of what its pin is judged by, in bytes of text: what is read of it may take sixteen times as much.
+pub(crate) const MAX_JUDGED: usize = 512 * 1024;
 
 /// Which of the two hooks is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,6 +174,31 @@ fn in_full(change: &Change<'_>, mut findings: Findings) -> Findings {
 /// The reply where a deletion is not to be refused, whatever is in need of the object: its namespace ends, and all in it.
 pub(crate) fn let_go(request: &Request<'_>) -> Reply {
     Reply::allow_deletion(request, Findings::none())
+}
+
+/// The refusal of a pin of a release that is too large to be kept, and could not be looked up either.
+pub(crate) fn unread(request: &Request<'_>, release: &str) -> Reply {
+    let message = format!(
+        "{release} brings more than the webhook keeps of a release ({MAX_DETAILS} bytes of schema, and of objects in other namespaces or of \
+         the whole cluster), and the API server did not say in time what that is: try again"
+    );
+    refused_pin(request, release, message)
+}
+
+/// The refusal of a pin of a release that brings so many bytes of what it is judged by that there is no room to read it.
+pub(crate) fn unjudged(request: &Request<'_>, release: &str, bytes: usize) -> Reply {
+    let message = format!(
+        "{release} brings {bytes} bytes of schema, and of objects in other namespaces or of the whole cluster, and at most {MAX_JUDGED} can \
+         be judged: cut a release with fewer"
+    );
+    refused_pin(request, release, message)
+}
+
+fn refused_pin(request: &Request<'_>, release: &str, message: String) -> Reply {
+    let path = FieldPath::root("spec").field("releaseName");
+    let mut findings = Findings::none();
+    findings.violate(Violation::policy(path, "Unreadable", message).with_value(release));
+    Reply::denied(request, findings)
 }
 
 /// The same fault may be told by a rule and by the record.

@@ -20,6 +20,7 @@ use crate::health::Readiness;
 use crate::judge;
 use crate::keys::RecordKeys;
 use crate::load::{Full, Load, Room};
+use crate::lookups::Lookups;
 use crate::metrics::{Metrics, Unanswered};
 use crate::probe;
 use crate::review::{self, Mode, Reply};
@@ -43,6 +44,7 @@ pub(crate) struct App {
     pub(crate) speakers: Vec<String>,
     pub(crate) events: Events,
     pub(crate) load: Load,
+    pub(crate) lookups: Lookups,
     pub(crate) metrics: Arc<Metrics>,
     /// How long the body of a request may take.
     pub(crate) body_timeout: Duration,

@@ -16,6 +16,7 @@ use crate::events::Events;
 use crate::health::{Pulse, Readiness};
 use crate::keys::RecordKeys;
 use crate::load::Load;
+use crate::lookups::Lookups;
 use crate::metrics::Metrics;
 use crate::router::{App, router};
 use crate::tls::Certificates;
@@ -76,6 +77,7 @@ async fn run(mut args: Args) -> anyhow::Result<()> {
         speakers: args.on_behalf_of,
         events,
         load: Load::new(args.limits.bytes_in_flight, judges()),
+        lookups: Lookups::new(metrics.clone()),
         metrics: metrics.clone(),
         body_timeout: args.limits.body_timeout,
     };

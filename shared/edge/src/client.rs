@@ -1,5 +1,6 @@
 //! The connection to the API server.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -74,6 +75,25 @@ pub fn acting_as(client: &Client, namespace: &str, name: &str) -> Result<Client,
     }))
 }
 
+/// A client that tells of each request that was answered with what was asked for, of a watch when it begins, and that gives up one of which
+/// the answer does not begin within `patience`: what comes next goes over another connection.
+pub fn telling(client: &Client, patience: Duration, answered: impl Fn() + Send + Sync + 'static) -> Client {
+    let default_namespace = client.default_namespace().to_owned();
+    let (client, answered) = (client.clone(), Arc::new(answered));
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let (client, answered) = (client.clone(), Arc::clone(&answered));
+        async move {
+            let response = tokio::time::timeout(patience, client.send(request)).await;
+            let response = response.map_err(|late| kube::Error::Service(late.into()))??;
+            if response.status().is_success() {
+                answered();
+            }
+            Ok::<_, kube::Error>(response)
+        }
+    });
+    Client::new(service, default_namespace)
+}
+
 /// A client that reads always, and writes only while `may_write` says so.
 pub fn writing_while(client: &Client, may_write: impl Fn() -> bool + Send + 'static) -> Client {
     through(client, move |request| {
@@ -114,7 +134,7 @@ pub fn told_to_wait(error: &kube::Error) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
     use std::time::Instant;
 
     use axum::Router;

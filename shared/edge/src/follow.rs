@@ -11,6 +11,9 @@ use serde::de::DeserializeOwned;
 
 /// How many objects are read at once. A ComponentRelease may have more than a megabyte, and a page of them must fit into a pod's memory.
 const PAGE: u32 = 20;
+/// After how many seconds a watch begins anew. One whose connection was lost without a word is noticed 5 s later. (kube-runtime,
+/// `WATCH_IDLE_TIMEOUT_MARGIN`; its own 290 s would leave a cache behind for five minutes.)
+const WATCH: u32 = 45;
 
 /// Where an object is; the namespace of one that has none is empty.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -45,10 +48,11 @@ pub trait Follower<K>: Send {
     }
 }
 
-/// What is followed where nothing else is said: everything, read in small pages. Selectors may be added.
+/// What is followed where nothing else is said: everything, read in small pages, by a watch that soon notices when nobody is there any more.
+/// Selectors may be added.
 #[must_use]
 pub fn everything() -> Config {
-    Config::default().page_size(PAGE)
+    Config::default().page_size(PAGE).timeout(WATCH)
 }
 
 /// Follows what `selection` takes of `api`, for ever. Logs know it as `kind`.

@@ -5,6 +5,7 @@ pub mod client;
 pub mod files;
 pub mod follow;
 pub mod kind;
+pub mod log;
 pub mod metrics;
 pub mod panics;
 pub mod program;

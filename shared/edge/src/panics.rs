@@ -5,6 +5,10 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
+
+/// How long that line may take to be written.
+const LAST_LINE: Duration = Duration::from_secs(1);
 
 thread_local! {
     /// Whether this thread is at work that may fail alone.
@@ -21,6 +25,7 @@ pub fn end_the_process() {
     std::panic::set_hook(Box::new(|panic| {
         log(panic);
         if !IS_CONTAINED.get() {
+            crate::log::flush(LAST_LINE);
             std::process::abort();
         }
     }));
@@ -76,6 +81,9 @@ mod tests {
     #[tokio::test]
     async fn panics_in_a_process_of_its_own() {
         let Ok(role) = std::env::var(ROLE) else { return };
+        if role == "logged" {
+            crate::log::start("info");
+        }
         end_the_process();
         let broken = async { panic!("of a test") };
         if role == "contained" {
@@ -88,12 +96,16 @@ mod tests {
 
     #[test]
     fn any_other_panic_ends_the_process() {
-        let succeeds = |role: &str| {
+        let run = |role: &str| {
             let mut child = Command::new(std::env::current_exe().unwrap());
-            child.args(["--exact", "panics::tests::panics_in_a_process_of_its_own"]).env(ROLE, role);
-            child.output().unwrap().status.success()
+            child.args(["--exact", "--nocapture", "panics::tests::panics_in_a_process_of_its_own"]).env(ROLE, role);
+            child.output().unwrap()
         };
-        assert!(succeeds("contained"));
-        assert!(!succeeds("spawned"));
+        assert!(run("contained").status.success());
+        assert!(!run("spawned").status.success());
+        // What it said last is out before it ends.
+        let logged = run("logged");
+        let said = String::from_utf8(logged.stderr).unwrap();
+        assert!(!logged.status.success() && said.contains("panicked: please report this as a fault"), "{said}");
     }
 }

@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use anyhow::Context;
 use release_shared::types::GoDuration;
-use tracing_subscriber::EnvFilter;
 
-use crate::panics;
+use crate::{log, panics};
 
 /// Runs `work` to its end on so many `threads`, each of which costs memory of its own; the exit code is 0 then, and 1 where it could not
-/// start or go on. `log` is what is logged, as `level` or `target=level`, comma-separated.
-pub fn run(log: &str, threads: usize, work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
-    log_to_stderr(log);
+/// start or go on. `filter` is what is logged, as `level` or `target=level`, comma-separated.
+pub fn run(filter: &str, threads: usize, work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
+    log::start(filter);
     panics::end_the_process();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     let ended = runtime.context("failed to start the runtime").and_then(|runtime| {
@@ -21,13 +20,11 @@ pub fn run(log: &str, threads: usize, work: impl Future<Output = anyhow::Result<
         runtime.shutdown_background();
         ended
     });
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "stopped");
-            ExitCode::FAILURE
-        }
+    if let Err(error) = &ended {
+        tracing::error!(error = format!("{error:#}"), "stopped");
     }
+    log::flush(log::LAST_LINES);
+    if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Reads a duration as a flag has it: `10s`, `1h30m`.
@@ -37,14 +34,4 @@ pub fn run(log: &str, threads: usize, work: impl Future<Output = anyhow::Result<
 pub fn duration(text: &str) -> Result<Duration, String> {
     let duration: GoDuration = text.parse().map_err(|error| format!("{text:?} {error}"))?;
     Ok(Duration::from_nanos(duration.as_nanos().unsigned_abs()))
-}
-
-/// One JSON object a line.
-fn log_to_stderr(filter: &str) {
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_writer(std::io::stderr)
-        .with_env_filter(EnvFilter::new(filter))
-        .init();
 }

@@ -45,7 +45,12 @@ fn spec(request: &Request<'_>, named: &Identified, lifted: Lifted) -> Value {
 
 /// The name of a release with this spec: `<component>-<16 characters of the SHA-256 of the spec's canonical JSON>`.
 pub fn release_name(component: &str, spec: &Value) -> String {
-    names::with_suffix(component, &names::short_hash(&canonical::to_vec(spec), names::RELEASE_HASH))
+    name_of_content(component, &canonical::to_vec(spec))
+}
+
+/// The same of a spec in its canonical form.
+pub(crate) fn name_of_content(component: &str, spec: &[u8]) -> String {
+    names::with_suffix(component, &names::short_hash(spec, names::RELEASE_HASH))
 }
 
 /// Whether a name has the form of a name made from content; such a name is checked against the content.

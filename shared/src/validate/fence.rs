@@ -4,7 +4,7 @@
 use crate::fence::{self, Fence};
 use crate::kinds::Kind;
 use crate::violation::{Findings, RestsOn, Violation};
-use crate::world::ReleaseView;
+use crate::world::ReleaseDetails;
 
 use super::Node;
 
@@ -21,7 +21,13 @@ pub(super) fn check_object(node: &Node<'_>, key: &str, fence: &Fence, findings: 
 }
 
 /// The rule for a pinned release: each of its objects that the environment does not let in, told where it is pinned.
-pub(super) fn check_pinned(node: &Node<'_>, name: &str, release: &ReleaseView, fence: &Fence, findings: &mut Findings) {
+pub(super) fn check_pinned(
+    node: &Node<'_>,
+    name: &str,
+    release: &ReleaseDetails,
+    fence: &Fence,
+    findings: &mut Findings,
+) {
     for (id, object) in &release.guarded {
         let Some(outside) = fence.refuses(object) else { continue };
         let message = format!("resource {id} of {name} ({} {}): {}", object.kind, object.name, outside.message);

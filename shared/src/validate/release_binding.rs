@@ -126,8 +126,11 @@ fn check_release(root: &Node<'_>, owner: &Owner, environment: &str, world: &Worl
         findings.violate(Violation::fault(node.path, "OtherOwner", message).with_value(name));
         return;
     }
+    let Some(details) = &release.details else {
+        return findings.open.push(RestsOn::Details(name.to_owned()));
+    };
     let permitted = world.environments.get(environment).is_none_or(|environment| environment.allow_inline_secrets);
-    if release.inline_secret && !permitted {
+    if details.inline_secret && !permitted {
         let message = format!(
             "{name} brings a Secret with its content, and {environment} does not take that: cut a release with --skip Secret/NAME, or \
              let the platform set {} on the Environment",
@@ -136,9 +139,11 @@ fn check_release(root: &Node<'_>, owner: &Owner, environment: &str, world: &Worl
         findings.violate(Violation::fault(node.path.clone(), "SecretInline", message).with_value(name));
     }
     if let Some(fence) = world.fence(&owner.project_name, environment) {
-        fence::check_pinned(&node, name, release, &fence, findings);
+        fence::check_pinned(&node, name, details, &fence, findings);
     }
-    check_values(root, release.environment_configs.as_deref(), findings);
+    // It was written by us from what had been read.
+    let schema = details.schema.as_deref().and_then(|schema| serde_json::from_str(schema).ok());
+    check_values(root, schema.as_ref(), findings);
 }
 
 fn check_values(root: &Node<'_>, schema: Option<&Value>, findings: &mut Findings) {

@@ -26,12 +26,8 @@ impl<'a> Fleet<'a> {
         Self::of(namespace, replicas, Settings::new(namespace.control_plane(), "fleet", flags)?)
     }
 
-    /// One replica that may have so many files open, soft and hard.
-    pub(crate) fn start_with_files(namespace: &Namespace<'a>, files: (u64, u64)) -> anyhow::Result<Self> {
-        Self::of(namespace, 1, Settings::new(namespace.control_plane(), "fleet", &[])?.with_files(files))
-    }
-
-    fn of(namespace: &Namespace<'a>, replicas: usize, settings: Settings<'a>) -> anyhow::Result<Self> {
+    /// As many with these settings.
+    pub(crate) fn of(namespace: &Namespace<'a>, replicas: usize, settings: Settings<'a>) -> anyhow::Result<Self> {
         let mut fleet = Self { service: Service::start()?, replicas: Vec::new(), settings, peak: 0 };
         for _ in 0..replicas {
             fleet.grow()?;

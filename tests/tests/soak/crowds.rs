@@ -18,6 +18,7 @@ use super::caller::{Answer, Caller, Connection, callers, need_files};
 use super::load::Load;
 use super::replacement::{Fleet, told};
 use super::report::{MEMORY, Report, latencies, mebibytes, scaled};
+use crate::cluster::webhook_certificates::replica::Settings;
 use crate::cluster::webhook_connections::{review, trusted};
 
 trials! {
@@ -51,6 +52,11 @@ const LARGE_BYTES: usize = 3 << 20;
 /// How often an API server comes again when it is told to. (client-go `rest/request.go`, `maxRetries`)
 const TRIES: usize = 11;
 
+/// One replica that may have few files open, as where nobody has raised the limits.
+fn few_files<'a>(namespace: &Namespace<'a>) -> anyhow::Result<Fleet<'a>> {
+    Fleet::of(namespace, 1, Settings::new(namespace.control_plane(), "fleet", &[])?.with_files(FILES))
+}
+
 /// Ends the load and looks at both.
 fn finish(report: &Report, fleet: &Fleet<'_>, load: Load, start: Instant, what: &str) -> anyhow::Result<()> {
     load.until_more(100)?;
@@ -69,7 +75,7 @@ fn silent_connections_keep_nobody_out(namespace: &Namespace<'_>) -> anyhow::Resu
     let report = Report::begin("silent");
     let number = scaled(SILENT, 2500)?;
     need_files(number + 1000)?;
-    let fleet = Fleet::start_with_files(namespace, FILES)?;
+    let fleet = few_files(namespace)?;
     let caller = Caller::new(&trusted(namespace)?, fleet.replicas[0].address);
     let start = Instant::now();
     let load = Load::start(namespace, PEOPLE)?;
@@ -204,7 +210,7 @@ fn keep_nobody_out(
     let report = Report::begin(subject);
     let seconds = scaled(HOARD_FOR, 15)?;
     need_files(number + 1000)?;
-    let fleet = Fleet::start_with_files(namespace, FILES)?;
+    let fleet = few_files(namespace)?;
     let replica = &fleet.replicas[0];
     let caller = Caller::new(&trusted(namespace)?, replica.address);
     let start = Instant::now();

@@ -8,6 +8,7 @@ use release_shared::names;
 use release_shared::object::text;
 use release_shared::outline::Outline;
 use release_shared::record::{self, Content, Signer};
+use release_shared::types::{dns_label_fault, dns_subdomain_fault};
 use release_shared::violation::{FieldPath, Findings, Violation};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -242,16 +243,30 @@ pub(crate) fn decode(body: &[u8]) -> Result<Request<'_>, Box<Reply>> {
         Some(request) => request,
         None => whole(body)?,
     };
+    let is_change = matches!(request.facts.operation.as_str(), "CREATE" | "UPDATE");
     let wrong = match (request.facts.operation.as_str(), &request.new) {
-        ("CREATE" | "UPDATE", Some(_)) => return Ok(request),
-        ("DELETE", _) => {
-            request.new = None;
-            return Ok(request);
-        }
-        ("CREATE" | "UPDATE", None) => "the request has no object",
-        _ => "the operation is none of CREATE, UPDATE, DELETE and CONNECT",
+        ("CREATE" | "UPDATE", Some(_)) | ("DELETE", _) => misplaced(&request),
+        _ if is_change => Some("the request has no object"),
+        _ => Some("the operation is none of CREATE, UPDATE, DELETE and CONNECT"),
     };
-    Err(Box::new(Reply::denied_for(request.facts(), unreadable(wrong))))
+    if let Some(wrong) = wrong {
+        return Err(Box::new(Reply::denied_for(request.facts(), unreadable(wrong))));
+    }
+    request.new.take_if(|_| !is_change);
+    Ok(request)
+}
+
+/// What is wrong with where the object is: what no API server sends would lead a look-up to somewhere else. The name that a new object
+/// would have is judged by a rule.
+fn misplaced(request: &Request<'_>) -> Option<&'static str> {
+    let name = request.name();
+    if dns_label_fault(request.namespace()).is_some() {
+        Some("its namespace is no name of a namespace")
+    } else if request.facts.operation != "CREATE" && dns_subdomain_fault(name).is_some() {
+        Some("its name is no name of an object")
+    } else {
+        None
+    }
 }
 
 /// The review in one pass, where all of it is as the API server writes it and nothing in it needs a closer look. What is none has

@@ -546,3 +546,36 @@ fn an_environment_is_let_go_after_a_look_at_the_releases_in_it() {
     let (reply, rests_on) = ask(&world);
     assert_eq!((&reply["response"]["allowed"], rests_on.len()), (&json!(true), 0));
 }
+
+/// What no API server sends is told so before it leads a look-up to somewhere else.
+#[test]
+fn a_review_of_what_cannot_be_where_it_is_said_to_be_is_unreadable() {
+    for (field, value, operation, allowed) in [
+        ("namespace", "release-system/secrets/release-record-keys", "CREATE", false),
+        ("namespace", "..", "CREATE", false),
+        ("namespace", "", "CREATE", false),
+        ("namespace", "acme?x=y", "DELETE", false),
+        ("namespace", "acme", "DELETE", true),
+        ("name", "../../secrets/x", "DELETE", false),
+        ("name", "web%2e", "UPDATE", false),
+        ("name", "web.dev-1", "UPDATE", true),
+        // The whole collection, whose objects have names; and a name that the server makes up.
+        ("name", "", "DELETE", true),
+        ("name", "", "CREATE", true),
+    ] {
+        let mut request = request(&release(), (operation != "CREATE").then_some(&release()));
+        request["operation"] = operation.into();
+        if operation == "DELETE" {
+            request["object"] = Value::Null;
+        }
+        request[field] = value.into();
+        let told = ask(Mode::Validate, &request);
+        let causes = &told["response"]["status"]["details"]["causes"];
+        let is_unreadable = causes[0]["reason"] == "Unreadable";
+        assert_eq!(
+            (is_unreadable, &told["response"]["uid"]),
+            (!allowed, &json!("11")),
+            "{operation} {field} {value}: {told}"
+        );
+    }
+}

@@ -5,6 +5,7 @@ use futures::{StreamExt, stream};
 use http_body_util::BodyExt;
 use kube::client::Body as KubeBody;
 use release_edge::metrics::text;
+use release_shared::kinds::Kind;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -19,7 +20,7 @@ fn app(bytes_in_flight: usize) -> Arc<App> {
 }
 
 fn app_with(client: kube::Client, bytes_in_flight: usize) -> Arc<App> {
-    let readiness = Arc::new(Readiness::default());
+    let (readiness, metrics) = (Arc::new(Readiness::default()), Arc::<Metrics>::default());
     readiness.set_synced();
     readiness.set_keyed();
     Arc::new(App {
@@ -29,7 +30,8 @@ fn app_with(client: kube::Client, bytes_in_flight: usize) -> Arc<App> {
         speakers: Vec::new(),
         events: Events::start(client.clone(), "test".to_owned()).0,
         load: Load::new(bytes_in_flight, 1),
-        metrics: Arc::default(),
+        lookups: Lookups::new(Arc::clone(&metrics)),
+        metrics,
         body_timeout: Duration::from_secs(10),
         client,
     })
@@ -300,4 +302,110 @@ async fn answers_that_nobody_reads_have_an_end() {
     assert!(body.frame().await.unwrap().unwrap().into_data().is_ok());
     drop(body);
     assert_eq!(ask(&app, call(long)).await.0, 200);
+}
+
+/// An API server in which every object is this one, after a pause.
+fn api_server(object: Option<Value>, pause: Duration) -> kube::Client {
+    let service = tower::service_fn(move |request: axum::http::Request<KubeBody>| {
+        let is_asked = request.uri().path().contains("/componentreleases/");
+        let (status, body) = match object.as_ref().filter(|_| is_asked) {
+            Some(object) => (200, object.to_string()),
+            None => (
+                404,
+                r#"{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404}"#.to_owned(),
+            ),
+        };
+        async move {
+            tokio::time::sleep(pause).await;
+            let response = axum::http::Response::builder().status(status).body(KubeBody::from(body.into_bytes()));
+            Ok::<_, std::io::Error>(response.unwrap())
+        }
+    });
+    kube::Client::new(service, "default")
+}
+
+/// What does not fit into the cache is looked up; without it nobody knows whether the pin is right, and it is refused.
+#[tokio::test(start_paused = true)]
+async fn a_release_that_is_too_large_to_be_kept_is_judged_nonetheless() {
+    let schema = json!({"properties": {"size": {"type": "string", "description": "x".repeat(100_000)}}});
+    let owner = json!({"projectName": "shop", "componentName": "web"});
+    let release = json!({
+        "apiVersion": "openchoreo.dev/v1alpha1", "kind": "ComponentRelease", "metadata": {"name": "web-1", "namespace": "acme"},
+        "spec": {"owner": owner, "componentType": {"spec": {"environmentConfigs": {"openAPIV3Schema": schema}}}}
+    });
+    let pin = |size: Value| {
+        let mut review = review();
+        review["request"]["kind"]["kind"] = "ReleaseBinding".into();
+        review["request"]["object"] = json!({
+            "apiVersion": "openchoreo.dev/v1alpha1", "kind": "ReleaseBinding", "metadata": {"name": "web-dev", "namespace": "acme"},
+            "spec": {
+                "owner": owner, "environment": "dev", "releaseName": "web-1", "componentTypeEnvironmentConfigs": {"size": size}
+            }
+        });
+        review.to_string()
+    };
+    let app = |client| {
+        let app = app_with(client, 24 << 20);
+        app.cache.hear(Kind::ComponentRelease, "acme", "web-1", &release);
+        assert!(app.cache.world("acme").releases["web-1"].details.is_none());
+        app
+    };
+    let there = app(api_server(Some(release.clone()), Duration::ZERO));
+    assert_eq!(answer(&there, pin("s".into())).await["allowed"], true);
+    let refused = answer(&there, pin(5.into())).await;
+    assert_eq!(refused["status"]["details"]["causes"][0]["reason"], "ConfigType", "{refused}");
+
+    let silent = app(api_server(Some(release.clone()), Duration::from_secs(60)));
+    for size in ["s".into(), json!(5)] {
+        let refused = answer(&silent, pin(size)).await;
+        assert_eq!(refused["status"]["details"]["causes"][0]["reason"], "Unreadable", "{refused}");
+    }
+    assert!(told(&silent, r#"release_webhook_lookups_failed_total{reason="failed"} 2"#));
+
+    // What takes too much room when it is read is not read.
+    let mut huge = release.clone();
+    huge["spec"]["componentType"]["spec"]["environmentConfigs"]["openAPIV3Schema"]["enum"] = vec![0; 300_000].into();
+    let refused = answer(&app(api_server(Some(huge), Duration::ZERO)), pin("s".into())).await;
+    assert_eq!(refused["status"]["details"]["causes"][0]["reason"], "Unreadable", "{refused}");
+    assert!(refused["status"]["message"].as_str().unwrap().contains("at most 524288 can be judged"), "{refused}");
+
+    // Labels can be changed whatever it is.
+    let labelled = |object: &str| {
+        let mut review: Value = serde_json::from_str(object).unwrap();
+        review["request"]["operation"] = "UPDATE".into();
+        review["request"]["oldObject"] = review["request"]["object"].clone();
+        review["request"]["object"]["metadata"]["labels"] = json!({"team": "blue"});
+        review.to_string()
+    };
+    assert_eq!(answer(&silent, labelled(&pin("s".into()))).await["allowed"], true);
+    // What it is changed to is not taken for right because it was not looked at before either.
+    let mut changed: Value = serde_json::from_str(&labelled(&pin("s".into()))).unwrap();
+    changed["request"]["object"]["spec"]["componentTypeEnvironmentConfigs"]["size"] = 5.into();
+    assert_eq!(answer(&silent, changed.to_string()).await["allowed"], false);
+}
+
+fn told(app: &App, line: &str) -> bool {
+    text(&app.metrics.registry(Arc::default())).unwrap().lines().any(|told| told == line)
+}
+
+/// However many ask for what has to be looked up, so many wait for the API server, and nobody waits long for a place.
+#[tokio::test(start_paused = true)]
+async fn only_so_many_reviews_look_something_up_at_once() {
+    let app = app_with(api_server(None, Duration::from_millis(900)), 24 << 20);
+    let start = tokio::time::Instant::now();
+    let asking: Vec<_> = (0..100)
+        .map(|_| {
+            let app = Arc::clone(&app);
+            tokio::spawn(async move { answer(&app, review().to_string()).await })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(told(&app, "release_webhook_lookups_in_flight 16"));
+    for asked in asking {
+        assert_eq!(asked.await.unwrap()["allowed"], true);
+    }
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    assert!(told(&app, "release_webhook_lookups_in_flight 0"));
+    let text = text(&app.metrics.registry(Arc::default())).unwrap();
+    assert!(!text.contains(r#"release_webhook_lookups_failed_total{reason="busy"} 0"#), "{text}");
 }

@@ -141,7 +141,12 @@ fn a_pin_is_refused_for_what_its_release_brings() {
         object(RBAC, "Role", Some("${metadata.namespace}")),
     ];
     world.put(Kind::ComponentRelease, "web-2", Some(&snapshot(&templates)));
-    let guarded: Vec<_> = world.releases["web-2"].guarded.iter().map(|(id, _)| id.as_str()).collect();
+    let guarded: Vec<_> = world.releases["web-2"]
+        .details
+        .iter()
+        .flat_map(|details| &details.guarded)
+        .map(|(id, _)| id.as_str())
+        .collect();
     assert_eq!(guarded, ["r1", "r3", "r4"], "the cache keeps nothing else");
 
     let pin = binding("web", "staging", "web-2");

@@ -26,6 +26,8 @@ pub(crate) struct Settings<'a> {
     name: String,
     flags: Vec<String>,
     files: Option<(u64, u64)>,
+    /// Whether anybody reads its log.
+    pub(crate) is_read: bool,
 }
 
 impl<'a> Settings<'a> {
@@ -33,7 +35,7 @@ impl<'a> Settings<'a> {
     pub(crate) fn new(control_plane: &'a ControlPlane, name: &str, flags: &[&str]) -> anyhow::Result<Self> {
         let kubeconfig = control_plane.service_account(names::SYSTEM_NAMESPACE, names::WEBHOOK)?;
         let flags = flags.iter().map(|&flag| flag.to_owned()).collect();
-        Ok(Self { control_plane, kubeconfig, name: name.to_owned(), flags, files: None })
+        Ok(Self { control_plane, kubeconfig, name: name.to_owned(), flags, files: None, is_read: true })
     }
 
     /// The same, with so many files that may be open, soft and hard.
@@ -67,10 +69,12 @@ impl<'a> Settings<'a> {
         command.args([format!("--listen={address}"), format!("--health-listen=127.0.0.1:{health}")]);
         command.args(&self.flags).env("KUBECONFIG", &self.kubeconfig).env("HOME", self.control_plane.folder());
         let (process, mut child) = self.control_plane.spawn(&self.name, &command)?;
-        let mut said = child.stderr.take().context("a child without a log")?;
         let log = self.log();
         let mut file = File::options().create(true).append(true).open(&log).context("opening a log")?;
-        thread::spawn(move || io::copy(&mut said, &mut file));
+        if self.is_read {
+            let mut said = child.stderr.take().context("a child without a log")?;
+            thread::spawn(move || io::copy(&mut said, &mut file));
+        }
         Ok(Replica { process, child, address, health, log })
     }
 

@@ -1,0 +1,187 @@
+//! The log goes to standard error by a thread of its own: whoever does not read it holds nobody up. What finds no room is dropped and counted.
+
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// How many bytes wait to be written: some thousand lines.
+const ROOM: usize = 1024 * 1024;
+/// How long the last lines may take when the program ends.
+pub(crate) const LAST_LINES: Duration = Duration::from_secs(2);
+
+/// The log of this process.
+static LOG: Log = Log::new();
+
+/// Begins to log, one JSON object a line. `filter` is what is logged, as `level` or `target=level`, comma-separated.
+pub(crate) fn start(filter: &str) {
+    let writing = thread::Builder::new().name("log".to_owned()).spawn(|| LOG.write_to(&mut io::stderr()));
+    // Without a thread everybody writes for themselves.
+    LOG.is_written_apart.store(writing.is_ok(), Ordering::Release);
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_writer(&LOG)
+        .with_env_filter(EnvFilter::new(filter))
+        .init();
+}
+
+/// Waits until everything is written, but no longer than this.
+pub(crate) fn flush(longest: Duration) {
+    LOG.flush(longest);
+}
+
+/// How many lines were dropped, since nobody read as fast as they came.
+#[must_use]
+pub fn dropped() -> u64 {
+    LOG.dropped.load(Ordering::Relaxed)
+}
+
+/// Lines on their way out.
+struct Log {
+    lines: Mutex<Lines>,
+    /// Something came in, or everything is out.
+    changed: Condvar,
+    dropped: AtomicU64,
+    is_written_apart: AtomicBool,
+}
+
+struct Lines {
+    waiting: Vec<u8>,
+    /// Whether some were taken and are not written yet.
+    is_writing: bool,
+}
+
+impl Log {
+    const fn new() -> Self {
+        Self {
+            lines: Mutex::new(Lines { waiting: Vec::new(), is_writing: false }),
+            changed: Condvar::new(),
+            dropped: AtomicU64::new(0),
+            is_written_apart: AtomicBool::new(false),
+        }
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a line where there is room for it.
+    fn take(&self, line: &[u8]) {
+        let mut lines = self.lines();
+        if lines.waiting.len() + line.len() > ROOM {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let is_first = lines.waiting.is_empty();
+        lines.waiting.extend_from_slice(line);
+        drop(lines);
+        if is_first {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Writes what comes, for ever.
+    fn write_to(&self, out: &mut impl Write) {
+        let mut batch = Vec::new();
+        loop {
+            let mut lines = self.lines();
+            lines.is_writing = false;
+            self.changed.notify_all();
+            let mut lines = self
+                .changed
+                .wait_while(lines, |lines| lines.waiting.is_empty())
+                .unwrap_or_else(PoisonError::into_inner);
+            lines.is_writing = true;
+            batch.clear();
+            std::mem::swap(&mut batch, &mut lines.waiting);
+            drop(lines);
+            // A log that cannot be written, such as one whose reader is gone, is nobody's to be told of.
+            let _ = out.write_all(&batch);
+        }
+    }
+
+    fn flush(&self, longest: Duration) {
+        let is_busy = |lines: &mut Lines| lines.is_writing || !lines.waiting.is_empty();
+        drop(self.changed.wait_timeout_while(self.lines(), longest, is_busy));
+    }
+}
+
+impl<'a> MakeWriter<'a> for &'static Log {
+    type Writer = Line;
+
+    fn make_writer(&'a self) -> Line {
+        Line(self)
+    }
+}
+
+/// Takes what is written at once for a line, as `tracing` does.
+struct Line(&'static Log);
+
+impl Write for Line {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if self.0.is_written_apart.load(Ordering::Acquire) {
+            self.0.take(line);
+        } else {
+            io::stderr().write_all(line)?;
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+    use std::time::Instant;
+
+    use super::*;
+
+    /// A log that goes into a socket, of which the other end is given.
+    fn log() -> (&'static Log, UnixStream) {
+        let log: &'static Log = Box::leak(Box::new(Log::new()));
+        log.is_written_apart.store(true, Ordering::Release);
+        let (mut out, read) = UnixStream::pair().unwrap();
+        thread::spawn(move || log.write_to(&mut out));
+        (log, read)
+    }
+
+    fn say(log: &'static Log, line: &str) {
+        let mut writer = (&log).make_writer();
+        writer.write_all(line.as_bytes()).unwrap();
+    }
+
+    #[test]
+    fn what_is_said_is_out_when_it_was_flushed() {
+        let (log, mut read) = log();
+        let lines: Vec<_> = (0..100).map(|number| format!("line {number}\n")).collect();
+        lines.iter().for_each(|line| say(log, line));
+        log.flush(Duration::from_secs(10));
+        let mut said = vec![0; lines.concat().len()];
+        read.set_nonblocking(true).unwrap();
+        io::Read::read_exact(&mut read, &mut said).unwrap();
+        assert_eq!(String::from_utf8(said).unwrap(), lines.concat());
+        assert_eq!(log.dropped.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn nobody_waits_for_a_reader_who_does_not_read() {
+        let (log, _unread) = log();
+        let line = format!("{}\n", "x".repeat(1023));
+        let start = Instant::now();
+        (0..5000).for_each(|_| say(log, &line));
+        let dropped = log.dropped.load(Ordering::Relaxed);
+        // The socket has some, one batch is being written, and one waits.
+        assert!((2000..5000).contains(&dropped), "{dropped}");
+        assert!(log.lines().waiting.len() <= ROOM);
+        log.flush(Duration::from_millis(50));
+        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    }
+}
