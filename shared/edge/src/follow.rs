@@ -2,10 +2,12 @@
 
 use std::collections::HashSet;
 use std::fmt::Debug;
+use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use kube::runtime::WatchStreamExt;
-use kube::runtime::watcher::{self, Config, Event};
+use kube::runtime::utils::Backoff;
+use kube::runtime::watcher::{self, Config, DefaultBackoff, Event};
 use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
@@ -14,6 +16,10 @@ const PAGE: u32 = 20;
 /// After how many seconds a watch begins anew. One whose connection was lost without a word is noticed 5 s later. (kube-runtime,
 /// `WATCH_IDLE_TIMEOUT_MARGIN`; its own 290 s would leave a cache behind for five minutes.)
 const WATCH: u32 = 45;
+/// How long is waited at most until a watch that failed is tried again. An API server that is back is heard of within this; the few watches
+/// of ours, each of which may ask for a page then, are no burden to it. (kube-runtime waits 30 s, client-go's figure for whole clusters of
+/// clients.)
+const MOST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Where an object is; the namespace of one that has none is empty.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -60,7 +66,25 @@ pub async fn follow<K>(api: Api<K>, selection: Config, kind: &str, follower: imp
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    tell(watcher::watcher(api, selection).default_backoff(), kind, follower).await;
+    tell(watcher::watcher(api, selection).backoff(Pauses::default()), kind, follower).await;
+}
+
+/// The pauses after failures.
+#[derive(Default)]
+struct Pauses(DefaultBackoff);
+
+impl Iterator for Pauses {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        self.0.next().map(|pause| pause.min(MOST_PAUSE))
+    }
+}
+
+impl Backoff for Pauses {
+    fn reset(&mut self) {
+        self.0.reset();
+    }
 }
 
 async fn tell<K: Resource>(
@@ -188,5 +212,13 @@ mod tests {
         assert!(told.starts_with("+n/a synced +n/b +n/c "), "{told}");
         assert!(told.contains("-n/a") && told.contains("-n/b") && !told.contains("-n/c"), "{told}");
         assert!(told.ends_with(" synced"), "{told}");
+    }
+
+    #[test]
+    fn an_api_server_that_is_back_is_heard_of_soon() {
+        let pauses: Vec<_> = Pauses::default().take(20).collect();
+        assert_eq!(pauses.len(), 20, "it is tried for ever");
+        assert!(pauses[0] >= Duration::from_millis(800) && pauses[0] < pauses[3], "{pauses:?}");
+        assert!(pauses[4..].iter().all(|&pause| pause == MOST_PAUSE), "{pauses:?}");
     }
 }
