@@ -34,7 +34,7 @@ pub use bypass::{Bypass, Verdict, Verdicts, bypass, bypass_deletion};
 pub use deletion::{Deletion, is_unrecorded_deletion, validate_deletion};
 pub use node::Node;
 pub use object::{MAX_DEPTH, MAX_SIZE, is_large_float};
-pub use structure::structure;
+pub use structure::{schema_codes, structure};
 
 /// A write that is about to happen.
 #[derive(Debug, Clone, Copy)]

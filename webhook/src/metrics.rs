@@ -15,6 +15,7 @@ use prometheus_client::metrics::info::Info;
 use release_edge::log;
 use release_edge::metrics::{Registry, Requests};
 use release_shared::kinds::Kind;
+use release_shared::validate::schema_codes;
 use release_shared::violation::CODES;
 
 use crate::cache::WATCHED;
@@ -268,7 +269,7 @@ impl Metrics {
 
 /// What a refusal may be for.
 fn codes() -> impl Iterator<Item = &'static str> {
-    CODES.into_iter().chain(review::CODES)
+    CODES.into_iter().chain(schema_codes()).chain(review::CODES)
 }
 
 /// How much of the log nobody read.

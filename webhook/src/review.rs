@@ -22,15 +22,8 @@ pub(crate) use respond::Reply;
 const TOO_LARGE: &str = "TooLarge";
 
 /// The codes of refusals that are no rule's: of the record, of what the API server would say, and of a review that cannot be judged.
-pub(crate) const CODES: [&str; 7] = [
-    "AnnotationsTooLarge",
-    "InvalidMetadata",
-    "InvalidRevision",
-    "RevisionConflict",
-    "StampMismatch",
-    "UnknownField",
-    "Unreadable",
-];
+pub(crate) const CODES: [&str; 6] =
+    ["AnnotationsTooLarge", "InvalidMetadata", "InvalidRevision", "RevisionConflict", "StampMismatch", "Unreadable"];
 
 /// The most that a release may bring of what its pin is judged by, in bytes of text: what is read of it may take sixteen times as much.
 pub(crate) const MAX_JUDGED: usize = 512 * 1024;

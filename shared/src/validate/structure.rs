@@ -41,6 +41,11 @@ const RENAMED: [Renamed; 6] = [
     Renamed { of: "ConfigUnknown", code: "UnknownField" },
 ];
 
+/// What a schema's faults are called where they are said on behalf of the API server.
+pub fn schema_codes() -> impl Iterator<Item = &'static str> {
+    RENAMED.iter().map(|renamed| renamed.code)
+}
+
 /// What the API server would refuse and the rules have not said yet: `said` is what they have. What an update leaves as it was is
 /// left out.
 pub fn structure(change: &Change<'_>, said: &[Violation]) -> Vec<Violation> {

@@ -409,3 +409,18 @@ async fn only_so_many_reviews_look_something_up_at_once() {
     let text = text(&app.metrics.registry(Arc::default())).unwrap();
     assert!(!text.contains(r#"release_webhook_lookups_failed_total{reason="busy"} 0"#), "{text}");
 }
+
+/// What the API server would say of it has codes that are no rule's; each is known to the figures before it is said.
+#[tokio::test]
+async fn what_the_schema_says_is_counted_by_its_code() {
+    let app = app(1 << 20);
+    let mut environment = review();
+    environment["request"]["kind"]["kind"] = "Environment".into();
+    environment["request"]["object"] = json!({
+        "apiVersion": "openchoreo.dev/v1alpha1", "kind": "Environment", "metadata": {"name": "dev", "namespace": "acme"},
+        "spec": {"dataPlaneRef": {"kind": "%", "name": ""}, "isProduction": "no", "unknown": 1, "gateway": {"tls": {}}}
+    });
+    let refused = answer(&app, environment.to_string()).await;
+    assert!(told(&app, r#"release_webhook_refusals_total{code="UnknownValue"} 1"#), "{refused}");
+    assert_eq!(unanswered(&app, "failed"), 0);
+}
