@@ -10,7 +10,7 @@ use anyhow::{Context, ensure};
 pub(crate) use crate::cluster::load::latencies;
 
 /// What the pods of `deploy/` may have, in bytes: `limits.memory` in deploy/webhook/deployment.yaml.
-pub(crate) const MEMORY: usize = 128 << 20;
+pub(crate) const MEMORY: usize = 192 << 20;
 
 /// What part of the whole is done: `RELEASE_SOAK`, all of it by default.
 pub(crate) fn scale() -> anyhow::Result<f64> {
