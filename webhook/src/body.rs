@@ -8,6 +8,8 @@ use hyper::body::Body as _;
 use thiserror::Error;
 use tokio::time::timeout;
 
+use crate::load::Load;
+
 /// The largest review that is read, in bytes: two objects of the API server's 3 MiB and the envelope. (controller-runtime's figure.)
 pub(crate) const LIMIT: usize = 7 * 1024 * 1024;
 /// How much of a body that is too large is kept: the request's uid stands at its beginning.
@@ -68,8 +70,11 @@ async fn collect(body: &mut Body, keep: bool) -> Result<Read, axum::Error> {
         }
         let room = most.saturating_sub(whole.len()).min(data.len());
         whole.extend_from_slice(&data[..room]);
-        // A thousand large bodies at once would have all threads for seconds, and whoever shakes hands or asks little would be cut off.
-        tokio::task::yield_now().await;
+        // A thousand large bodies at once would have all threads for seconds, and whoever shakes hands or asks little would be cut off. To
+        // let others go first costs more than a small one takes.
+        if Load::is_large(seen) {
+            tokio::task::yield_now().await;
+        }
     }
     Ok(if seen > LIMIT { Read::TooLarge(whole) } else { Read::Whole(whole.into()) })
 }

@@ -11,6 +11,8 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// How many bytes wait to be written: some thousand lines.
 const ROOM: usize = 1024 * 1024;
+/// How long lines are gathered before they are written: to wake the thread for each of them costs a busy program more than the rest of a line.
+const GATHERED: Duration = Duration::from_millis(5);
 /// How long the last lines may take when the program ends.
 pub(crate) const LAST_LINES: Duration = Duration::from_secs(2);
 
@@ -54,12 +56,14 @@ struct Lines {
     waiting: Vec<u8>,
     /// Whether some were taken and are not written yet.
     is_writing: bool,
+    /// Whether somebody waits until they are.
+    is_urgent: bool,
 }
 
 impl Log {
     const fn new() -> Self {
         Self {
-            lines: Mutex::new(Lines { waiting: Vec::new(), is_writing: false }),
+            lines: Mutex::new(Lines { waiting: Vec::new(), is_writing: false, is_urgent: false }),
             changed: Condvar::new(),
             dropped: AtomicU64::new(0),
             is_written_apart: AtomicBool::new(false),
@@ -77,10 +81,11 @@ impl Log {
             self.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        let is_first = lines.waiting.is_empty();
+        let before = lines.waiting.len();
         lines.waiting.extend_from_slice(line);
+        let is_half_full = before < ROOM / 2 && lines.waiting.len() >= ROOM / 2;
         drop(lines);
-        if is_first {
+        if before == 0 || is_half_full {
             self.changed.notify_all();
         }
     }
@@ -92,11 +97,17 @@ impl Log {
             let mut lines = self.lines();
             lines.is_writing = false;
             self.changed.notify_all();
-            let mut lines = self
+            lines = self
                 .changed
                 .wait_while(lines, |lines| lines.waiting.is_empty())
                 .unwrap_or_else(PoisonError::into_inner);
+            let gathers = |lines: &mut Lines| !lines.is_urgent && lines.waiting.len() < ROOM / 2;
+            lines = self
+                .changed
+                .wait_timeout_while(lines, GATHERED, gathers)
+                .map_or_else(|poisoned| poisoned.into_inner().0, |(lines, _)| lines);
             lines.is_writing = true;
+            lines.is_urgent = false;
             batch.clear();
             std::mem::swap(&mut batch, &mut lines.waiting);
             drop(lines);
@@ -107,7 +118,10 @@ impl Log {
 
     fn flush(&self, longest: Duration) {
         let is_busy = |lines: &mut Lines| lines.is_writing || !lines.waiting.is_empty();
-        drop(self.changed.wait_timeout_while(self.lines(), longest, is_busy));
+        let mut lines = self.lines();
+        lines.is_urgent = is_busy(&mut lines);
+        self.changed.notify_all();
+        drop(self.changed.wait_timeout_while(lines, longest, is_busy));
     }
 }
 
