@@ -211,7 +211,21 @@ impl World {
 
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
-        self.ending.is_empty() && self.by_hand.is_empty() && Kind::ALL.iter().all(|&kind| self.count(kind) == 0)
+        let Self {
+            namespace: _,
+            projects,
+            environments,
+            pipelines,
+            data_planes,
+            components,
+            releases,
+            bindings,
+            ending,
+            by_hand,
+        } = self;
+        let is_bare = projects.is_empty() && environments.is_empty() && pipelines.is_empty() && data_planes.is_empty();
+        let has_none = components.is_empty() && releases.is_empty() && bindings.is_empty();
+        is_bare && has_none && ending.is_empty() && by_hand.is_empty()
     }
 
     /// Whether an object is known.
@@ -225,20 +239,6 @@ impl World {
             Kind::ComponentRelease => self.releases.contains_key(name),
             Kind::ReleaseBinding => self.bindings.contains_key(name),
             Kind::Release => false,
-        }
-    }
-
-    /// How many objects of a kind are known.
-    fn count(&self, kind: Kind) -> usize {
-        match kind {
-            Kind::Project => self.projects.len(),
-            Kind::Environment => self.environments.len(),
-            Kind::DeploymentPipeline => self.pipelines.len(),
-            Kind::DataPlane => self.data_planes.len(),
-            Kind::Component => self.components.len(),
-            Kind::ComponentRelease => self.releases.len(),
-            Kind::ReleaseBinding => self.bindings.len(),
-            Kind::Release => 0,
         }
     }
 

@@ -1,6 +1,7 @@
 //! How much may be under way at once. Who comes when there is no room waits a little, and is then asked to come again: the API server does
 //! that on its own when it is told so, and fails when a connection is closed on it. (client-go `rest/with_retry.go`)
 
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,9 +26,14 @@ const SHORT: usize = 16 * 1024;
 /// How long one waits for room.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a body may take whatever others need. The API server sends one within milliseconds.
-const FAIR: Duration = Duration::from_secs(1);
+pub(crate) const FAIR: Duration = Duration::from_secs(1);
 /// Rooms are counted in these.
 const UNIT: usize = 1024;
+
+/// How many can compute at once.
+pub(crate) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}
 
 /// The rooms.
 #[derive(Debug)]

@@ -63,26 +63,15 @@ reasons! {
     }
 }
 
-/// Why the API server was not asked, or what it said is worth nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unasked {
-    /// Too many ask already.
-    Busy,
-    /// It did not answer in time.
-    Slow,
-    /// It answered with a failure, or nobody did.
-    Failed,
-}
-
-impl Unasked {
-    const ALL: [Self; 3] = [Self::Busy, Self::Slow, Self::Failed];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Busy => "busy",
-            Self::Slow => "slow",
-            Self::Failed => "failed",
-        }
+reasons! {
+    /// Why the API server was not asked, or what it said is worth nothing.
+    Unasked {
+        /// Too many ask already.
+        Busy = "busy",
+        /// It did not answer in time.
+        Slow = "slow",
+        /// It answered with a failure, or nobody did.
+        Failed = "failed",
     }
 }
 

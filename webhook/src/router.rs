@@ -75,7 +75,7 @@ async fn handle(mode: Mode, State(app): State<Arc<App>>, request: Request) -> Re
 
 async fn answer(app: &App, mode: Mode, request: Request, started: Instant) -> Result<Response, Refused> {
     let patience = patience(request.uri());
-    let reply = take(app, mode, request).await?;
+    let reply = take(app, mode, request, patience).await?;
     if let Some(deletion) = reply.unrecorded() {
         let within = patience.map_or(WITNESSED, |patience| WITNESSED.min(patience * 9 / 10));
         app.events.witness(deletion, started + within).await;
@@ -164,8 +164,7 @@ impl From<Full> for Refused {
 }
 
 /// Reads and judges.
-async fn take(app: &App, mode: Mode, request: Request) -> Result<Reply, Refused> {
-    let patience = patience(request.uri());
+async fn take(app: &App, mode: Mode, request: Request, patience: Option<Duration>) -> Result<Reply, Refused> {
     let in_time = patience.map_or(app.body_timeout, |patience| patience.min(app.body_timeout));
     let is_json = is_json(request.headers());
     let mut body = request.into_body();

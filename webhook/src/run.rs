@@ -15,7 +15,7 @@ use crate::cache::Cache;
 use crate::events::Events;
 use crate::health::{Pulse, Readiness};
 use crate::keys::RecordKeys;
-use crate::load::Load;
+use crate::load::{self, Load};
 use crate::lookups::Lookups;
 use crate::metrics::Metrics;
 use crate::router::{App, router};
@@ -32,17 +32,12 @@ const LAST_EVENTS: Duration = Duration::from_secs(2);
 pub(crate) fn main(args: Args) -> ExitCode {
     let log = args.log.clone();
     // One thread more than may judge large bodies.
-    program::run(&log, judges() + 1, run(args))
+    program::run(&log, load::processors() + 1, run(args))
 }
 
 /// How Events name this replica: its pod's name is that of its host.
 pub(crate) fn instance() -> String {
     hostname::get().map_or_else(|_| names::WEBHOOK.to_owned(), |name| name.to_string_lossy().into_owned())
-}
-
-/// How many large bodies are judged at once: one for each processor.
-fn judges() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 async fn run(mut args: Args) -> anyhow::Result<()> {
@@ -76,7 +71,7 @@ async fn run(mut args: Args) -> anyhow::Result<()> {
         readiness,
         speakers: args.on_behalf_of,
         events,
-        load: Load::new(args.limits.bytes_in_flight, judges()),
+        load: Load::new(args.limits.bytes_in_flight, load::processors()),
         lookups: Lookups::new(metrics.clone()),
         metrics: metrics.clone(),
         body_timeout: args.limits.body_timeout,

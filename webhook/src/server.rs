@@ -9,7 +9,6 @@ mod guard;
 mod turns;
 
 use std::net::Ipv4Addr;
-use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +22,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::limits::Limits;
+use crate::load;
 use crate::metrics::Metrics;
 use crate::tls::Certificates;
 use connection::Connection;
@@ -57,7 +57,7 @@ pub(crate) async fn serve(
     let crowd = Arc::new(Crowd::new(settings.limits.max_connections, Arc::clone(&metrics)));
     let new = Connection {
         acceptor: TlsAcceptor::from(Arc::new(certificates.server_config())),
-        turns: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, NonZero::get))),
+        turns: Arc::new(Semaphore::new(load::processors())),
         router,
         drain: drain.clone(),
         settings: Arc::new(settings),

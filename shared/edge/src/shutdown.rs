@@ -15,7 +15,7 @@ impl Shutdown {
     pub fn on_signals() -> anyhow::Result<Self> {
         let mut terminate = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?;
-        let (count, signals) = watch::channel(0_u8);
+        let (count, shutdown) = Self::by_hand();
         tokio::spawn(async move {
             loop {
                 tokio::select! {
@@ -25,13 +25,7 @@ impl Shutdown {
                 count.send_modify(|count| *count = count.saturating_add(1));
             }
         });
-        Ok(Self::counted(signals))
-    }
-
-    /// Of signals that somebody else counts.
-    #[must_use]
-    pub fn counted(signals: watch::Receiver<u8>) -> Self {
-        Self { signals }
+        Ok(shutdown)
     }
 
     /// Follows a number of signals that is set by hand, for whoever is no process of its own.

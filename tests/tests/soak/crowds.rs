@@ -15,8 +15,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::caller::{Answer, Caller, Connection, callers, need_files};
+use super::fleet::Fleet;
 use super::load::Load;
-use super::replacement::{Fleet, told};
 use super::report::{MEMORY, Report, latencies, mebibytes, scaled};
 use crate::cluster::webhook_certificates::replica::Settings;
 use crate::cluster::webhook_connections::{review, trusted};
@@ -62,7 +62,7 @@ fn finish(report: &Report, fleet: &Fleet<'_>, load: Load, start: Instant, what: 
     load.until_more(100)?;
     let summary = load.stop()?;
     let peak = fleet.peak()?;
-    report.say(format!("{what}; meanwhile {}; peak {} of {}", told(&summary), mebibytes(peak), mebibytes(MEMORY)));
+    report.say(format!("{what}; meanwhile {}; peak {} of {}", summary.told(), mebibytes(peak), mebibytes(MEMORY)));
     summary.explained(start).iter().for_each(|line| report.say(format!("  {line}")));
     ensure!(summary.failures.is_empty(), "{} of {} writes failed", summary.failures.len(), summary.writes);
     ensure!(peak < MEMORY, "it had {}", mebibytes(peak));

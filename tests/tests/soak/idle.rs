@@ -8,7 +8,7 @@ use hyper::body::Bytes;
 use release_tests::{Namespace, block_on, fixture, trials};
 
 use super::caller::{Answer, Caller};
-use super::replacement::Fleet;
+use super::fleet::Fleet;
 use super::report::{Report, mebibytes, scaled};
 use crate::cluster::objects::{Shop, release};
 use crate::cluster::webhook_connections::{review, trusted};

@@ -9,7 +9,6 @@ use jiff::Timestamp;
 use release_tests::{ControlPlane, Installation, Namespace, Options, trials, wait};
 
 use super::load::Load;
-use super::replacement::told;
 use super::report::{Report, scaled};
 use crate::cluster::fault_proxy::Proxy;
 use crate::cluster::objects::{Shop, environment, release};
@@ -103,7 +102,7 @@ fn outage(
     report.say(format!(
         "{what} away for {away:?}: writes {:.1?} and watches {seen:.1?} after it was back; {}",
         accepted - back,
-        told(&summary)
+        summary.told()
     ));
     summary.explained(gone).iter().for_each(|line| report.say(format!("  {line}")));
     ensure!(seen < LIMIT, "only after {seen:?}");
@@ -154,7 +153,7 @@ fn watches_are_cut(report: &Report, namespace: &Namespace<'_>) -> anyhow::Result
     let summary = load.stop()?;
     report.say(format!(
         "watches cut {cuts} times, {times} times told: seen again at most {slowest:.1?} after; {}",
-        told(&summary)
+        summary.told()
     ));
     summary.explained(start).iter().for_each(|line| report.say(format!("  {line}")));
     ensure!(times >= 1.0, "no watch was interrupted");

@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use release_tests::{Namespace, fixture, trials};
 
-use super::fleet::DRAIN;
-pub(crate) use super::fleet::Fleet;
-use super::load::{HOOKS, Load, Summary};
+use super::fleet::{DRAIN, Fleet};
+use super::load::{HOOKS, Load};
 use super::report::{MEMORY, Report, mebibytes, scaled};
 
 trials! {
@@ -24,11 +23,6 @@ const REPLACEMENTS: usize = 50;
 const CALLS: usize = 100_000;
 /// After a replica was killed: until the Service knows (1 s), and what is under way by then.
 const RECOVERY: Duration = Duration::from_secs(5);
-
-/// What is said of every load.
-pub(crate) fn told(summary: &Summary) -> String {
-    summary.told()
-}
 
 fn replicas_are_replaced_under_load_and_no_call_fails(namespace: &Namespace<'_>) -> anyhow::Result<()> {
     let installation = fixture::admission_alone()?;
@@ -50,7 +44,7 @@ fn replicas_are_replaced_under_load_and_no_call_fails(namespace: &Namespace<'_>)
     }
     let summary = load.stop()?;
     let peak = fleet.peak()?;
-    report.say(format!("2 replicas replaced {replaced} times: {}; peak {}", told(&summary), mebibytes(peak)));
+    report.say(format!("2 replicas replaced {replaced} times: {}; peak {}", summary.told(), mebibytes(peak)));
     summary.explained(start).iter().for_each(|line| report.say(line));
     ensure!(summary.failures.is_empty(), "{} of {} writes failed", summary.failures.len(), summary.writes);
     ensure!(peak < MEMORY, "a replica had {}", mebibytes(peak));
@@ -80,7 +74,7 @@ fn a_killed_replica_costs_seconds(namespace: &Namespace<'_>) -> anyhow::Result<(
         fleet.grow()?;
         load.until_more(200)?;
         let summary = load.stop()?;
-        report.say(format!("one of 2 replicas killed, turn {turn}: {}", told(&summary)));
+        report.say(format!("one of 2 replicas killed, turn {turn}: {}", summary.told()));
         summary.explained(start).iter().for_each(|line| report.say(format!("  {line}")));
         let late = summary.failures.iter().filter(|failure| failure.at > noticed).count();
         ensure!(late == 0, "{late} writes failed more than {RECOVERY:?} after");

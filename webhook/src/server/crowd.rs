@@ -12,10 +12,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::load::FAIR;
 use crate::metrics::Metrics;
-
-/// How long a request may come in whatever others need. The API server sends one within milliseconds.
-const FAIR: Duration = Duration::from_secs(1);
 
 /// How many files have to be free when they have run out: for health, for the call of our own socket, and for what is asked at the API
 /// server.

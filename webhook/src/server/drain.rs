@@ -39,15 +39,13 @@ impl Drain {
 
 #[cfg(test)]
 mod tests {
-    use tokio::sync::watch;
-
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn it_is_over_for_all_at_the_same_moment() {
-        let (signals, counted) = watch::channel(0);
+        let (signals, shutdown) = Shutdown::by_hand();
         let delay = Duration::from_secs(10);
-        let drain = Drain::new(Shutdown::counted(counted), delay);
+        let drain = Drain::new(shutdown, delay);
         let early = drain.clone();
         let early = tokio::spawn(async move { early.is_over().await });
         assert!(!drain.has_begun());
