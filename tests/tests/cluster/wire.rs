@@ -51,6 +51,22 @@ pub(crate) fn post(path: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
+/// What comes, whatever became of what was to be sent: the stream of rustls would send the rest of that first, and fail with it where
+/// the other side has answered and reads no more.
+impl Read for Wire {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let StreamOwned { conn, sock } = &mut self.0;
+        loop {
+            match conn.reader().read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return read,
+            }
+            conn.read_tls(sock)?;
+            conn.process_new_packets().map_err(io::Error::other)?;
+        }
+    }
+}
+
 impl Wire {
     /// Opens one to who is trusted. Nothing is waited for longer than 20 s.
     pub(crate) fn open(trusting: &str, address: SocketAddr) -> anyhow::Result<Self> {
@@ -85,7 +101,7 @@ impl Wire {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let mut byte = [0];
-            self.0.read_exact(&mut byte).with_context(|| format!("reading {:?}", String::from_utf8_lossy(&head)))?;
+            self.read_exact(&mut byte).with_context(|| format!("reading {:?}", String::from_utf8_lossy(&head)))?;
             head.extend(byte);
             ensure!(head.len() < 64 * 1024, "an endless head");
         }
@@ -99,14 +115,14 @@ impl Wire {
         };
         ensure!(length < MOST, "{length} bytes");
         answer.body.resize(length, 0);
-        self.0.read_exact(&mut answer.body)?;
+        self.read_exact(&mut answer.body)?;
         Ok(answer)
     }
 
     /// Whether the other side ends the connection, after whatever it may still say.
     pub(crate) fn is_ended(&mut self) -> bool {
         let mut rest = Vec::new();
-        match self.0.read_to_end(&mut rest) {
+        match self.read_to_end(&mut rest) {
             Ok(_) => true,
             // It is open, and nothing came for as long as we wait.
             Err(error) => !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut),
