@@ -209,6 +209,11 @@ impl<'a> RawHistory<'a> {
         self.text.contains(content.get(..32).unwrap_or(content))
     }
 
+    /// The element with the highest revision, wherever it stands; of several, the last.
+    pub(super) fn newest(&self) -> Option<&RawElement<'a>> {
+        self.elements.iter().max_by_key(|element| element.range.to)
+    }
+
     /// The records as a whole, oldest first.
     pub(super) fn records(&self) -> impl Iterator<Item = Record> {
         self.elements.iter().filter_map(RawElement::record)

@@ -1,5 +1,6 @@
 //! From a request to the annotations that the webhook alone writes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
@@ -10,7 +11,7 @@ use super::action::action;
 use super::chain::record_hash;
 use super::content::{Contents, config};
 use super::keys::{Signer, Whose, record_message};
-use super::raw::RawHistory;
+use super::raw::{RawElement, RawHistory};
 use super::ring::{Bounds, Pushed, Ring};
 use super::room::{self, Room};
 use super::run::Compaction;
@@ -263,22 +264,25 @@ impl<'a> Before<'a> {
     fn read(old: Option<&'a Value>) -> Self {
         let said = |key| old.and_then(|old| annotation(old, key));
         let history = said(names::HISTORY).map(RawHistory::parse);
-        let last = history.iter().flatten().find_map(|history| history.elements.last()?.record());
         let (history, warning) = match history {
             None => (RawHistory::default(), None),
-            Some(Some(history)) if history.elements.is_empty() || last.is_some() => (history, None),
-            Some(_) => {
+            Some(Some(history)) => (history, None),
+            Some(None) => {
                 let warning = "the history of this object could not be read and begins anew with this change";
                 (RawHistory::default(), Some(warning.to_owned()))
             }
         };
+        // Somebody may have written into it. What follows on the highest revision is the newest for every reader, and takes the blame for
+        // nothing.
+        let newest = history.newest();
+        let last = newest.and_then(RawElement::record);
         let counted = said(names::REVISION).and_then(|text| text.parse().ok());
         let stamped = |key| said(key).map(str::to_owned).unwrap_or_default();
         Self {
-            revision: last.as_ref().map(|last| last.revision).or(counted).unwrap_or(0),
+            revision: newest.map(|newest| newest.range.to).or(counted).unwrap_or(0),
             by: last.as_ref().map_or_else(|| stamped(names::CHANGED_BY), |last| last.by.clone()),
-            at: last.as_ref().map_or_else(|| stamped(names::CHANGED_AT), |last| last.at.clone()),
-            prev: last.and_then(|last| last.hash),
+            at: last.map_or_else(|| stamped(names::CHANGED_AT), |last| last.at),
+            prev: newest.and_then(RawElement::hash).map(Cow::into_owned),
             healthy: old.and_then(last_healthy),
             history,
             warning,

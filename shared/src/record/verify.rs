@@ -131,8 +131,7 @@ fn signatures(witness: &Witness<'_>) -> Vec<Finding> {
 
 /// Whether the last record speaks of the object as it is, and the stamp of the last record.
 fn end(kind: Kind, object: &Value, history: &RawHistory<'_>) -> Vec<Finding> {
-    let newest = history.elements.iter().max_by_key(|element| element.range.to);
-    let Some(last) = newest.and_then(RawElement::record) else { return vec![Finding::NotRecorded] };
+    let Some(last) = history.newest().and_then(RawElement::record) else { return vec![Finding::NotRecorded] };
     let mut findings = Vec::new();
     if last.content != content_hash(kind, object) {
         findings.push(Finding::Changed);

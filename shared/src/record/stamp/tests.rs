@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::record::{Action, Element, Finding, History, WEBHOOK_ANNOTATION_LIMIT, check_chain};
+use crate::record::{Action, Element, Evidence, Finding, History, WEBHOOK_ANNOTATION_LIMIT, check_chain, examine};
 
 const NOON: &str = "2026-01-02T12:00:00Z";
 
@@ -813,13 +813,15 @@ fn what_is_stamped_over_a_history_that_others_wrote_into_is_verified() {
         let next = edited(&object, |o| o["spec"]["releaseName"] = format!("web-{revision}").into());
         object = write(&next, Some(&object));
     }
-    let tricks: [fn(&mut Vec<Value>); 6] = [
+    let tricks: [fn(&mut Vec<Value>); 8] = [
         |records| records.swap(0, 2),
         |records| records[0] = json!({"dropped": {"from": 9, "to": 4}, "hash": "h"}),
         |records| records.insert(2, records[1].clone()),
         |records| records[1]["revision"] = json!(40),
         |records| records.reverse(),
         |records| records.last_mut().unwrap()["revision"] = json!(u64::MAX),
+        |records| records.last_mut().unwrap()["revision"] = json!(2),
+        |records| records.push(json!({"dropped": {"from": 7, "to": 90}, "hash": "h"})),
     ];
     for (at, trick) in tricks.into_iter().enumerate() {
         let mut records: Vec<Value> = serde_json::from_str(annotation(&object, names::HISTORY).unwrap()).unwrap();
@@ -832,6 +834,14 @@ fn what_is_stamped_over_a_history_that_others_wrote_into_is_verified() {
                 |new| StampRequest { bounds: Bounds { records, ..Bounds::default() }, ..request(new, Some(&old)) };
             let new = stamped_with(&next, &stamp(&request(&next)).unwrap());
             assert!(verify(&request(&new)).is_ok(), "trick {at} with {records} records: {:?}", verify(&request(&new)));
+            let findings = examine(Kind::ReleaseBinding, &new, &Evidence::default());
+            let accuses = |finding: &Finding| {
+                matches!(
+                    finding,
+                    Finding::NotRecorded | Finding::Changed | Finding::StampDiffers(_) | Finding::Unreadable
+                )
+            };
+            assert!(!findings.iter().any(accuses), "the last write is as recorded, trick {at}: {findings:?}");
             let forged = edited(&new, |o| {
                 let text = annotation(o, names::HISTORY).unwrap().replacen("web-1", "web-7", 1);
                 o["metadata"]["annotations"][names::HISTORY] = text.into();
