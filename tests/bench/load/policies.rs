@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use kube::Client;
 use release_shared::names;
 use release_tests::install::policies::{self, Which};
 use release_tests::{Cli, ControlPlane, wait};
@@ -25,12 +26,28 @@ pub(crate) fn install(control_plane: &ControlPlane, namespaces: &Namespaces<'_>)
     let own = json!({ "apiVersion": "v1", "kind": "List", "items": stamps(&routes::of(&[mutating])) });
     kubectl(control_plane, &["apply", "--server-side", "-f", "-"], own.to_string())?;
     let client = control_plane.client();
-    wait::until("policies are kept where they should be", LIMIT, || {
-        let stamped = |namespace| is_stamped(&client, namespace);
-        let kept = is_refused(&client, validating)? && is_refused(&client, mutating)?;
-        let kept = kept && !is_refused(&client, &namespaces.bare)? && stamped(mutating)?;
-        Ok((kept && !stamped(validating)? && !stamped(&namespaces.bare)?).then_some(()))
-    })
+    let mut missing = Vec::new();
+    let kept = wait::until("policies are kept where they should be", LIMIT, || {
+        missing = missing_of(&client, namespaces)?;
+        Ok(missing.is_empty().then_some(()))
+    });
+    kept.with_context(|| format!("to the last, {}", missing.join("; ")))
+}
+
+/// What is not as it should be.
+fn missing_of(client: &Client, namespaces: &Namespaces<'_>) -> anyhow::Result<Vec<String>> {
+    let Namespaces { bare, validating, mutating, .. } = namespaces;
+    let mut missing = Vec::new();
+    for (namespace, is_validated, is_mutated) in
+        [(bare, false, false), (validating, true, false), (mutating, true, true)]
+    {
+        let seen = (is_refused(client, namespace)?, is_stamped(client, namespace)?);
+        if seen != (is_validated, is_mutated) {
+            let name = namespace.name();
+            missing.push(format!("in {name} (refused, stamped) was {seen:?} and not {:?}", (is_validated, is_mutated)));
+        }
+    }
+    Ok(missing)
 }
 
 /// Lets all bindings of this kind hold in these namespaces only.
