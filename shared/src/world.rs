@@ -22,6 +22,10 @@ pub use excerpt::{Excerpt, Parts, excerpt};
 /// How much of the details of a ComponentRelease [`World::keep`] keeps, in bytes of text: a schema of some two hundred values has so many.
 pub const MAX_DETAILS: usize = 16 * 1024;
 
+/// The most that a ComponentRelease may bring of what its pins are judged by ([`ReleaseDetails::size`]), in bytes of text: each pin reads
+/// it, which may take sixteen times as much.
+pub const MAX_JUDGED: usize = 512 * 1024;
+
 /// The objects of one namespace.
 #[derive(Debug, Clone, Default)]
 pub struct World {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use release_shared::record::Signer;
 use release_shared::validate::Verdicts;
 use release_shared::violation::{Permission, RestsOn};
-use release_shared::world::{ReleaseDetails, World};
+use release_shared::world::{MAX_JUDGED, ReleaseDetails, World};
 use tokio::time::Instant;
 
 use crate::confirm::{confirm, is_ending};
@@ -156,9 +156,7 @@ impl Known {
     /// The release that brings more than there is room for when it is read, with its bytes.
     fn too_large<'a>(&self, looked: &'a HashSet<RestsOn>) -> Option<(&'a str, usize)> {
         looked.iter().find_map(|other| match other {
-            RestsOn::Details(name) => {
-                Some((name.as_str(), self.size(other))).filter(|(_, bytes)| *bytes > review::MAX_JUDGED)
-            }
+            RestsOn::Details(name) => Some((name.as_str(), self.size(other))).filter(|(_, bytes)| *bytes > MAX_JUDGED),
             _ => None,
         })
     }

@@ -11,7 +11,7 @@ use release_shared::validate::{
     Change, Deletion, Verdicts, bypass, bypass_deletion, structure, validate_deletion, validate_in_outline,
 };
 use release_shared::violation::{FieldPath, Findings, Violation};
-use release_shared::world::{MAX_DETAILS, World};
+use release_shared::world::{MAX_DETAILS, MAX_JUDGED, World};
 use release_shared::{crd, default, names};
 use serde_json::Value;
 
@@ -24,9 +24,6 @@ const TOO_LARGE: &str = "TooLarge";
 /// The codes of refusals that are no rule's: of the record, of what the API server would say, and of a review that cannot be judged.
 pub(crate) const CODES: [&str; 6] =
     ["AnnotationsTooLarge", "InvalidMetadata", "InvalidRevision", "RevisionConflict", "StampMismatch", "Unreadable"];
-
-/// The most that a release may bring of what its pin is judged by, in bytes of text: what is read of it may take sixteen times as much.
-pub(crate) const MAX_JUDGED: usize = 512 * 1024;
 
 /// Which of the two hooks is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

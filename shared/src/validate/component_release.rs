@@ -7,7 +7,7 @@ use crate::schema;
 use crate::snapshot;
 use crate::types::label_value_fault;
 use crate::violation::{Findings, Violation};
-use crate::world::{ReleaseView, World};
+use crate::world::{MAX_JUDGED, ReleaseView, World};
 
 use super::{Node, component, object};
 
@@ -27,6 +27,7 @@ pub(super) fn check(name: &str, root: &Node<'_>, world: Option<&World>, findings
             object::check_secret(node, key, findings);
         }
     });
+    check_judged(&kind, root, findings);
     let Some(owner) = owner else { return };
     check_name(name, &owner, root, findings);
     if let Some(world) = world {
@@ -98,6 +99,20 @@ fn check_id<'a>(
         None => drop(ids.insert(id, at)),
     }
     Some(id)
+}
+
+/// No environment could take a release whose pins nobody can judge.
+fn check_judged(kind: &Node<'_>, root: &Node<'_>, findings: &mut Findings) {
+    let details = root.value.and_then(ReleaseView::read).and_then(|view| view.details);
+    let size = details.map_or(0, |details| details.size());
+    if size <= MAX_JUDGED {
+        return;
+    }
+    let message = format!(
+        "has {size} bytes of schema, and of objects in other namespaces or of the whole cluster, and a pin can be judged by {MAX_JUDGED} at \
+         most: let fewer values differ between environments, or make two components of it"
+    );
+    findings.violate(Violation::fault(kind.path.clone(), "TooLarge", message));
 }
 
 /// A name that has the form of a content name must fit the content.

@@ -107,7 +107,10 @@ pub const CODES: &[Code] = &[
     code("TemplateIdentity", "apiVersion, kind or a key of a template is a reference"),
     rendered("TemplateValue", "a list, an object or null would stand inside a text"),
     code("TooDeep", "a resource is nested more than 64 levels deep"),
-    code("TooLarge", "an object does not fit into the cluster's store"),
+    code(
+        "TooLarge",
+        "an object has more bytes than the cluster stores, or a release more than its pins can be judged by",
+    ),
     code("TooLong", "a reason or link has more than 512 bytes"),
     code("UnknownAnnotation", "an annotation reads like one of ours and says nothing on that kind"),
     code("UnknownConfigKey", "a template refers to a value that the release's schema does not have"),

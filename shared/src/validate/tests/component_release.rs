@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{Map, json};
 
 use super::*;
 
@@ -49,6 +49,38 @@ fn component_releases() {
     let mut profiled = good.clone();
     profiled["spec"]["componentProfile"] = json!({});
     assert_eq!(codes(Kind::ComponentRelease, "web-first", &profiled, Some(&good)), [("spec".into(), "Immutable")]);
+}
+
+#[test]
+fn what_no_pin_could_be_judged_by_is_refused_when_it_is_cut() {
+    let release = |values: usize, namespaced: usize| {
+        let properties: Map<String, Value> = (0..values)
+            .map(|at| (format!("value{at}"), json!({"type": "string", "description": "x".repeat(1000)})))
+            .collect();
+        let elsewhere = |at| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x".repeat(200), "namespace": format!("n{at}")}});
+        let resources: Vec<_> =
+            (0..namespaced).map(|at| json!({"id": format!("r{at}"), "template": elsewhere(at)})).collect();
+        json!({"metadata": {"name": "web-first"}, "spec": {
+            "owner": {"projectName": "shop", "componentName": "web"},
+            "componentType": {"kind": "ComponentType", "name": "proxy/web", "spec": {
+                "workloadType": "proxy", "resources": resources,
+                "environmentConfigs": {"openAPIV3Schema": {"type": "object", "properties": properties}}
+            }},
+            "workload": {"container": {"image": "none"}}
+        }})
+    };
+    let place = || [("spec.componentType.spec".to_owned(), "TooLarge")];
+    assert_eq!(codes(Kind::ComponentRelease, "web-first", &release(480, 0), None), []);
+    assert_eq!(codes(Kind::ComponentRelease, "web-first", &release(540, 0), None), place());
+    assert_eq!(codes(Kind::ComponentRelease, "web-first", &release(460, 200), None), place(), "both count");
+    let old = release(540, 0);
+    let mut labelled = old.clone();
+    labelled["metadata"]["labels"] = json!({"a": "b"});
+    assert_eq!(
+        codes(Kind::ComponentRelease, "web-first", &labelled, Some(&old)),
+        [],
+        "one that is there stays writable"
+    );
 }
 
 #[test]
