@@ -2,6 +2,7 @@
 //! arguments.
 
 mod decode;
+mod envelope;
 mod respond;
 mod uid;
 

@@ -1,20 +1,17 @@
 //! Envelope first, objects second: a reply always carries the right uid, whatever the objects are.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use release_shared::kinds::Kind;
-use release_shared::names;
 use release_shared::object::text;
 use release_shared::outline::Outline;
 use release_shared::record::{self, Content, Signer};
 use release_shared::types::{dns_label_fault, dns_subdomain_fault};
 use release_shared::violation::{FieldPath, Findings, Violation};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::envelope::{Envelope, Review, Subject, UserInfo};
 use super::respond::{Facts, Reply};
 use super::uid;
 
@@ -33,83 +30,6 @@ pub(crate) struct Request<'a> {
     pub(crate) old: Option<Value>,
     /// What is recorded of both, where they are in outline.
     pub(crate) contents: Option<(Content, Option<Content>)>,
-}
-
-/// A review. (admission.k8s.io/v1, `AdmissionReview`)
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Review<'a, R> {
-    #[serde(borrow)]
-    api_version: Cow<'a, str>,
-    #[serde(borrow)]
-    kind: Cow<'a, str>,
-    request: Option<R>,
-}
-
-impl<R> Review<'_, R> {
-    fn is_known(&self) -> bool {
-        (&*self.api_version, &*self.kind) == ("admission.k8s.io/v1", "AdmissionReview")
-    }
-}
-
-/// The request, its objects read as `O`. (admission.k8s.io/v1, `AdmissionRequest`)
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Envelope<'a, O> {
-    uid: String,
-    kind: GroupKind,
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    namespace: String,
-    operation: String,
-    #[serde(borrow, default)]
-    sub_resource: Cow<'a, str>,
-    #[serde(borrow, default)]
-    user_info: UserInfo<'a>,
-    #[serde(default = "Option::default")]
-    object: Option<O>,
-    #[serde(default = "Option::default")]
-    old_object: Option<O>,
-    #[serde(default)]
-    dry_run: Option<bool>,
-    #[serde(borrow, default)]
-    options: Option<&'a RawValue>,
-}
-
-#[derive(Debug, Deserialize)]
-struct GroupKind {
-    #[serde(default)]
-    group: String,
-    kind: String,
-}
-
-/// Who asks. Only the name is needed for every review; the rest stays text until somebody's rights are asked for.
-#[derive(Debug, Default, Deserialize)]
-struct UserInfo<'a> {
-    #[serde(default)]
-    username: String,
-    #[serde(borrow, default)]
-    uid: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    groups: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    extra: Option<&'a RawValue>,
-}
-
-/// What of a user besides the name an authorizer looks at.
-#[derive(Debug, Default)]
-pub(crate) struct Subject {
-    pub(crate) uid: Option<String>,
-    pub(crate) groups: Vec<String>,
-    pub(crate) extra: BTreeMap<String, Vec<String>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Options<'a> {
-    #[serde(borrow, default)]
-    field_manager: Option<Cow<'a, str>>,
 }
 
 impl Request<'_> {
@@ -137,11 +57,7 @@ impl Request<'_> {
 
     /// The same with all that an authorizer looks at. What cannot be read gives nobody a right.
     pub(crate) fn subject(&self) -> Subject {
-        fn read<T: DeserializeOwned + Default>(raw: Option<&RawValue>) -> T {
-            raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
-        }
-        let user = &self.user_info;
-        Subject { uid: read(user.uid), groups: read(user.groups), extra: read(user.extra) }
+        self.user_info.subject()
     }
 
     /// The field manager of the request.
@@ -172,65 +88,6 @@ impl Request<'_> {
     /// What is logged of it and repeated in the reply.
     pub(crate) fn facts(&self) -> Facts {
         Facts { name: self.name().to_owned(), ..self.facts.clone() }
-    }
-}
-
-/// An object without looking into it: raw texts are read at any depth.
-#[derive(Deserialize)]
-struct Shallow<'a> {
-    #[serde(borrow, default)]
-    spec: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    metadata: ShallowMetadata<'a>,
-}
-
-#[derive(Default, Deserialize)]
-struct ShallowMetadata<'a> {
-    #[serde(borrow, default)]
-    annotations: Option<&'a RawValue>,
-}
-
-impl<'a> Shallow<'a> {
-    fn read(raw: Option<&'a RawValue>) -> Option<Self> {
-        raw.and_then(|raw| serde_json::from_str(raw.get()).ok())
-    }
-
-    fn content(&self) -> [Option<&str>; 2] {
-        [self.spec, self.metadata.annotations].map(|raw| raw.map(RawValue::get))
-    }
-}
-
-impl Envelope<'_, &RawValue> {
-    /// Whether spec and annotations are byte for byte what they were: nothing that is judged or stamped changes.
-    fn leaves_content_alone(&self) -> bool {
-        match (Shallow::read(self.object), Shallow::read(self.old_object)) {
-            (Some(new), Some(old)) => new.content() == old.content(),
-            _ => false,
-        }
-    }
-}
-
-impl<'a, O> Envelope<'a, O> {
-    fn facts(&self) -> Facts {
-        Facts {
-            uid: self.uid.clone(),
-            user: self.user_info.username.clone(),
-            operation: self.operation.clone(),
-            kind: self.kind.kind.clone(),
-            namespace: self.namespace.clone(),
-            name: self.name.clone(),
-            dry_run: self.dry_run == Some(true),
-        }
-    }
-
-    /// The kind of the object where it is ours to judge: nothing is recorded of a subresource, and of a connection nothing is stored.
-    fn kind(&self) -> Option<Kind> {
-        let is_ours = self.kind.group == names::GROUP && self.sub_resource.is_empty() && self.operation != "CONNECT";
-        Kind::parse(&self.kind.kind).filter(|_| is_ours)
-    }
-
-    fn manager(&self) -> Option<Cow<'a, str>> {
-        serde_json::from_str::<Options<'_>>(self.options?.get()).ok()?.field_manager
     }
 }
 
