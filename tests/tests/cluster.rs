@@ -76,6 +76,7 @@ mod cluster {
     pub(crate) mod webhook_protocol;
     pub(crate) mod webhook_replacement;
     pub(crate) mod webhook_server;
+    pub(crate) mod webhook_trust;
     pub(crate) mod webhook_unheard;
     pub(crate) mod webhook_way_out;
     pub(crate) mod yaml_as_kubectl_reads_it;
@@ -193,6 +194,7 @@ fn main() -> ExitCode {
         cluster::webhook_protocol::trials(),
         cluster::webhook_replacement::trials(),
         cluster::webhook_server::trials(),
+        cluster::webhook_trust::trials(),
         cluster::webhook_unheard::trials(),
         cluster::webhook_way_out::trials(),
         cluster::kinds_in_the_api::trials(),

@@ -38,7 +38,7 @@ pub(super) enum Written {
     Changed(Vec<&'static str>),
     /// Somebody else wrote at the same time.
     Lost,
-    /// They may not be written, or for another reason are not; the API server's words.
+    /// They may not be written, or for another reason are not: a sentence on where, with the API server's words.
     Refused(String),
 }
 
@@ -55,9 +55,14 @@ impl Hooks {
         Ok(Self([mutating, validating]))
     }
 
-    /// Whether both are installed.
-    pub(super) fn are_installed(&self) -> bool {
-        self.0.iter().all(|one| one.content.is_some())
+    /// The kinds that are not installed.
+    pub(super) fn missing(&self) -> Vec<&'static str> {
+        self.0.iter().filter(|one| one.content.is_none()).map(|one| one.kind).collect()
+    }
+
+    /// How many configurations there are where all are installed.
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
     }
 
     /// Whom each hook trusts.
@@ -125,7 +130,12 @@ impl Configuration {
             }
             // Gone or written meanwhile; the next look settles it.
             Err(Error::Api(status)) if status.is_conflict() || status.is_not_found() => Ok(Written::Lost),
-            Err(Error::Api(status)) => Ok(Written::Refused(status.message)),
+            Err(Error::Api(status)) => Ok(Written::Refused(format!(
+                "the authorities could not be written into the {} {}, which keeps those that it has; trying again: {}",
+                self.kind,
+                names::WEBHOOK,
+                status.message
+            ))),
             Err(error) => Err(error),
         }
     }
@@ -137,6 +147,14 @@ impl Written {
             (Self::Changed(one), Self::Changed(other)) => Self::Changed([one, other].concat()),
             (Self::Kept, other) | (Self::Changed(_), other @ (Self::Lost | Self::Refused(_))) => other,
             (one, _) => one,
+        }
+    }
+
+    /// Why not all of it could be written.
+    pub(super) fn refusal(&self) -> Option<&str> {
+        match self {
+            Self::Refused(why) => Some(why),
+            Self::Kept | Self::Changed(_) | Self::Lost => None,
         }
     }
 }
