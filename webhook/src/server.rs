@@ -6,6 +6,7 @@ mod connection;
 mod crowd;
 mod drain;
 mod guard;
+mod socket;
 mod turns;
 
 use std::net::Ipv4Addr;

@@ -22,6 +22,7 @@ use super::coming::Coming;
 use super::crowd::Member;
 use super::drain::Drain;
 use super::guard::{Guard, Phase, Times};
+use super::socket;
 use super::turns::InTurn;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
@@ -55,8 +56,8 @@ impl Connection {
     pub(super) async fn serve(self, stream: TcpStream, member: Member) {
         let Self { acceptor, turns, router, drain, settings, metrics } = self;
         let peer = member.address();
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%peer, error = %error, "failed to switch off Nagle's algorithm");
+        if let Err(error) = socket::prepare(&stream) {
+            tracing::debug!(%peer, error = %error, "failed to prepare a connection");
         }
         let handshake = acceptor.accept_with(stream, |session| session.set_buffer_limit(Some(UNREAD)));
         let stream = match tokio::time::timeout(settings.limits.handshake_timeout, InTurn::new(handshake, turns)).await
