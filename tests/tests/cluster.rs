@@ -47,6 +47,7 @@ mod cluster {
     pub(crate) mod needed_releases_stay;
     pub(crate) mod network_policy;
     pub(crate) mod never_in_the_way;
+    pub(crate) mod node_drains;
     pub(crate) mod on_behalf_of;
     pub(crate) mod pipeline_is_kept;
     pub(crate) mod policy_deploy;
@@ -172,6 +173,7 @@ fn main() -> ExitCode {
         cluster::reason_required::trials(),
         cluster::on_behalf_of::trials(),
         cluster::network_policy::trials(),
+        cluster::node_drains::trials(),
         cluster::never_in_the_way::trials(),
         cluster::needed_releases_stay::trials(),
         cluster::policy_deploy::trials(),
