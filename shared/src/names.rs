@@ -71,6 +71,9 @@ pub const RENDERED_FROM: &str = "release.openchoreo.dev/rendered-from";
 /// Written by the controller on a live object: the hash of what it applied.
 pub const APPLIED_HASH: &str = "release.openchoreo.dev/applied-hash";
 
+/// On a webhook configuration: the version whose replicas put back what somebody changes in it.
+pub const KEPT_AS: &str = "release.openchoreo.dev/kept-as";
+
 /// The keys that the webhook alone writes: whatever a client sends under them is replaced.
 pub const WEBHOOK_KEYS: [&str; 5] = [REVISION, CHANGED_BY, CHANGED_AT, RELEASE_VERSION, HISTORY];
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::Context;
 use kube::api::{ApiResource, DynamicObject, PostParams};
 use kube::core::GroupVersionKind;
-use kube::{Api, Client, Error};
+use kube::{Api, Client, Error, ResourceExt};
+use release_shared::names;
 use serde_json::{Value, json};
 
 use super::WEBHOOK;
@@ -18,7 +19,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// Both hold the project's hooks, under the same name.
 const CONFIGURATIONS: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
 
-/// Makes every hook of the project call this port on loopback, keeping its path and its caBundle.
+/// Makes every hook of the project call this port on loopback, keeping its path and its caBundle. The configurations are not kept as they
+/// were installed then: tests change them.
 pub(super) fn point_to(control_plane: &ControlPlane, port: u16) -> anyhow::Result<()> {
     for kind in CONFIGURATIONS {
         let resource = resource("admissionregistration.k8s.io", "v1", kind);
@@ -26,6 +28,7 @@ pub(super) fn point_to(control_plane: &ControlPlane, port: u16) -> anyhow::Resul
         let context = || format!("pointing the {kind} {WEBHOOK} to a local process");
         wait::until("nobody else changes the webhook configuration", LIMIT, || {
             let mut configuration = runtime::block_on(configurations.get(WEBHOOK)).with_context(context)?;
+            configuration.annotations_mut().remove(names::KEPT_AS);
             let hooks = configuration.data["webhooks"].as_array_mut().into_iter().flatten();
             hooks.for_each(|hook| use_port(&mut hook["clientConfig"], port));
             match runtime::block_on(configurations.replace(WEBHOOK, &PostParams::default(), &configuration)) {

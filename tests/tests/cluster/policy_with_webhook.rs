@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::forgery::with_forged_stamps;
 use super::objects::{Shop, annotation, author, authors, bare, binding, created, pipeline, records, release, with};
 use super::person::{Person, refused_by_the_server, until_accepted};
+use super::webhook_certificates::system::System;
 
 trials! { policies: policies_and_webhook_do_each_others_work, what_is_older_than_a_rule_of_the_schema_stays_editable }
 
@@ -35,6 +36,7 @@ fn policies_and_webhook_do_each_others_work(_: &Namespace<'_>) -> anyhow::Result
     shop.furnish("warn", &[("drift", "warn")]);
 
     let stamped = with_the_webhook(&shop, &namespace)?;
+    changed_hooks_are_put_back(&namespace)?;
     take_the_webhook_away(&installation, &shop)?;
     without_the_webhook(&shop, &stamped);
     bring_the_webhook_back(&installation, &shop)?;
@@ -85,6 +87,16 @@ fn with_the_webhook(shop: &Shop<'_>, namespace: &Namespace<'_>) -> anyhow::Resul
     refused_by_the_server(&shop.jane.merge_status(&pin, &json!({})), 403, "");
     refused_by_the_server(&shop.pat.merge(&pin, &json!({ "spec": { "releaseName": "web-1" } })), 403, "");
     Ok(shop.jane.get(&pin).unwrap())
+}
+
+/// By the webhook, which the policy lets through.
+fn changed_hooks_are_put_back(namespace: &Namespace<'_>) -> anyhow::Result<()> {
+    let system = System(namespace);
+    system.annotate(&format!("{}={}", names::KEPT_AS, env!("CARGO_PKG_VERSION")));
+    system.patch_one(0, &[json!({ "op": "replace", "path": "/webhooks/0/failurePolicy", "value": "Ignore" })]);
+    wait::until("the hook is as installed", LIMIT, || {
+        Ok((system.field(0, "{.webhooks[0].failurePolicy}")? == "Fail").then_some(()))
+    })
 }
 
 fn take_the_webhook_away(installation: &Installation<'_>, shop: &Shop<'_>) -> anyhow::Result<()> {

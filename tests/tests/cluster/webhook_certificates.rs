@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use std::{env, fmt, fs};
 
 use anyhow::{Context, ensure};
+use release_shared::names;
 use release_tests::pki::Authority;
 use release_tests::service::Service;
 use release_tests::{Namespace, fixture, trials, wait};
@@ -245,14 +246,14 @@ fn what_somebody_takes_away_comes_back(namespace: &Namespace<'_>) -> anyhow::Res
     system.trust(&format!("{}{stranger}", before["ca.crt"]));
     system.until_trusted("the stranger is gone", &authorities)?;
 
-    // The rest is told, and left to whoever installed it.
+    // The rest is told, and left to whoever took off what says that this version keeps it.
     let timeout = |at: usize, seconds: u32| {
         vec![json!({ "op": "replace", "path": format!("/webhooks/{at}/timeoutSeconds"), "value": seconds })]
     };
     system.patch(|at| timeout(at, 3));
-    let told = "the hook mutate.release.openchoreo.dev: timeoutSeconds is 3 and not 10";
-    system.until_told("ConfigurationChanged", told)?;
-    ensure!(log()?.contains(told), "it is not logged");
+    let told_of_time = "the hook mutate.release.openchoreo.dev: timeoutSeconds is 3 and not 10";
+    system.until_told("ConfigurationChanged", told_of_time)?;
+    ensure!(log()?.contains(told_of_time), "it is not logged");
     assert_eq!(installation.webhook_health("/readyz"), Some(200), "calls are answered");
     accepts(&shop.jane, &release("web-dev"));
     let kept =
@@ -279,5 +280,28 @@ fn what_somebody_takes_away_comes_back(namespace: &Namespace<'_>) -> anyhow::Res
         Ok((!installation.webhook_says("/readyz?verbose")?.contains("[!]")).then_some(()))
     })?;
     ensure!(system.secret()? == Some(before), "nothing of this asks for a new certificate");
+
+    // Where they say so, all of it is put back.
+    system.annotate(&format!("{}={}", names::KEPT_AS, env!("CARGO_PKG_VERSION")));
+    let seconds = |of: usize| -> anyhow::Result<String> { system.field(of, "{.webhooks[*].timeoutSeconds}") };
+    let start = Instant::now();
+    system.patch(|at| timeout(at, 3));
+    wait::until("the hooks are as installed", LIMIT, || {
+        Ok((seconds(0)? == "10" && seconds(1)? == "10 2").then_some(()))
+    })?;
+    soon("the hooks were as installed", start)?;
+    system.until_told("ConfigurationRestored", told_of_time)?;
+    let start = Instant::now();
+    system.patch_one(1, &[json!({ "op": "remove", "path": "/webhooks/1" })]);
+    let names_of = |of: usize| system.field(of, "{.webhooks[*].name}");
+    wait::until("the hook is back", LIMIT, || {
+        Ok((names_of(1)? == "validate.release.openchoreo.dev delete.release.openchoreo.dev").then_some(()))
+    })?;
+    soon("the hook was back", start)?;
+    system.until_told("ConfigurationRestored", "the hook delete.release.openchoreo.dev is missing")?;
+    assert_eq!(system.field(1, "{.webhooks[1].clientConfig.url}")?, format!("{url}/validate"));
+    let readiness = installation.webhook_says("/readyz?verbose")?;
+    ensure!(!readiness.contains("[!]"), "{readiness}");
+    system.annotate(&format!("{}-", names::KEPT_AS));
     Ok(())
 }

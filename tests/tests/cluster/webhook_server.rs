@@ -173,7 +173,7 @@ impl<'a> Withheld<'a> {
 
 impl Drop for Withheld<'_> {
     fn drop(&mut self) {
-        self.set(r#"["get","list","watch","update"]"#).expect_code(0);
+        self.set(r#"["get","list","watch","update","bypass"]"#).expect_code(0);
     }
 }
 

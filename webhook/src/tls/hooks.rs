@@ -1,9 +1,10 @@
-//! The two webhook configurations: whom their hooks trust, and whether they are as installed. Of them we write `caBundle` only, and that
-//! is ours alone. Everything else belongs to whoever installed them, by hand or by GitOps: a change there is told and not undone. They are
+//! The two webhook configurations: whom their hooks trust, and whether they are as installed. `caBundle` is ours alone. Everything else is put
+//! back to what was installed where the configuration says that this version keeps it, and told where it does not. They are
 //! kept as the API server sends them, so that what is written back has every field that an API server knows, also one that this program
 //! does not.
 
 mod deviations;
+mod restore;
 
 use data_encoding::BASE64;
 use futures::{Stream, StreamExt};
@@ -29,7 +30,7 @@ struct Configuration {
     content: Option<Value>,
 }
 
-/// What became of writing the authorities.
+/// What became of writing them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Written {
     /// They were there already.
@@ -83,6 +84,18 @@ impl Hooks {
         deviations::of(self.0.iter().filter_map(|one| Some((one.kind, one.content.as_ref()?))), names)
     }
 
+    /// Puts back what somebody changed in those that this version keeps, for a webhook of these names.
+    ///
+    /// # Errors
+    /// When the API server does not answer.
+    pub(super) async fn restore(&mut self, client: &Client, names: &[String]) -> Result<Written, Error> {
+        let mut written = Written::Kept;
+        for configuration in &mut self.0 {
+            written = written.and(configuration.restore(client, names).await?);
+        }
+        Ok(written)
+    }
+
     /// Makes every hook trust these authorities and no others.
     ///
     /// # Errors
@@ -117,9 +130,18 @@ impl Configuration {
     }
 
     async fn trust(&mut self, client: &Client, authorities: &[CertificateDer<'static>]) -> Result<Written, Error> {
-        let Some(wanted) = self.content.as_ref().and_then(|content| trusting(content, authorities)) else {
-            return Ok(Written::Kept);
-        };
+        let wanted = self.content.as_ref().and_then(|content| trusting(content, authorities));
+        self.write(client, wanted, "the authorities").await
+    }
+
+    async fn restore(&mut self, client: &Client, names: &[String]) -> Result<Written, Error> {
+        let wanted = self.content.as_ref().and_then(|content| restore::restored(content, names));
+        self.write(client, wanted, "the hooks as installed").await
+    }
+
+    /// Writes what is wanted, if anything is; `what` names it.
+    async fn write(&mut self, client: &Client, wanted: Option<Value>, what: &str) -> Result<Written, Error> {
+        let Some(wanted) = wanted else { return Ok(Written::Kept) };
         let body = wanted.to_string().into_bytes();
         let request =
             self.requests.replace(names::WEBHOOK, &PostParams::default(), body).map_err(Error::BuildRequest)?;
@@ -131,7 +153,7 @@ impl Configuration {
             // Gone or written meanwhile; the next look settles it.
             Err(Error::Api(status)) if status.is_conflict() || status.is_not_found() => Ok(Written::Lost),
             Err(Error::Api(status)) => Ok(Written::Refused(format!(
-                "the authorities could not be written into the {} {}, which keeps those that it has; trying again: {}",
+                "{what} could not be written into the {} {}, which keeps those that it has; trying again: {}",
                 self.kind,
                 names::WEBHOOK,
                 status.message

@@ -42,6 +42,26 @@ impl Judgement {
     }
 }
 
+/// When the hooks were put back. Whoever means it, such as GitOps, changes them again at once, and two who undo each other's work for ever
+/// help nobody.
+#[derive(Debug, Default)]
+struct Restores(Vec<Instant>);
+
+impl Restores {
+    /// So often within [`Self::WITHIN`].
+    const MOST: usize = 5;
+    const WITHIN: Duration = Duration::from_secs(600);
+
+    fn may_go_on(&mut self, now: Instant) -> bool {
+        self.0.retain(|at| now.saturating_duration_since(*at) < Self::WITHIN);
+        self.0.len() < Self::MOST
+    }
+
+    fn count(&mut self, now: Instant) {
+        self.0.push(now);
+    }
+}
+
 /// See the module.
 pub(super) struct Keeper {
     pub(super) client: Client,
@@ -53,6 +73,7 @@ pub(super) struct Keeper {
     pub(super) anchors: Anchors,
     pub(super) served: Option<Pair>,
     absence: Absence,
+    restores: Restores,
     deviations: Vec<String>,
     /// Why whom the hooks should trust could not be written last, and how often in a row.
     refusal: Option<String>,
@@ -80,11 +101,32 @@ impl Keeper {
             anchors: Anchors::default(),
             served: None,
             absence: Absence::default(),
+            restores: Restores::default(),
             deviations: Vec::new(),
             refusal: None,
             refusals: 0,
             said: String::new(),
         }
+    }
+
+    /// Puts the hooks back to what was installed where somebody changed them, unless they do so again and again: then it is told.
+    ///
+    /// # Errors
+    /// When the API server does not answer.
+    pub(super) async fn restore(&mut self, hooks: &mut Hooks) -> Result<(), Error> {
+        let changed = hooks.deviations(&self.names);
+        if changed.is_empty() || !self.restores.may_go_on(Instant::now()) {
+            return Ok(());
+        }
+        match hooks.restore(&self.client, &self.names).await? {
+            Written::Changed(kinds) => {
+                self.restores.count(Instant::now());
+                self.teller.tell(&News::configuration_restored(&kinds, &changed));
+            }
+            Written::Refused(why) => tracing::warn!(why, "the webhook configurations are not as installed"),
+            Written::Kept | Written::Lost => {}
+        }
+        Ok(())
     }
 
     /// Sees whom the hooks trust now.
@@ -173,5 +215,23 @@ impl Keeper {
             tracing::info!(state, "trust of the API server");
         }
         self.said = state;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_changes_hooks_again_and_again_is_let_be() {
+        let start = Instant::now();
+        let mut restores = Restores::default();
+        for second in 0..5 {
+            let now = start + Duration::from_secs(second);
+            assert!(restores.may_go_on(now));
+            restores.count(now);
+        }
+        assert!(!restores.may_go_on(start + Duration::from_secs(599)));
+        assert!(restores.may_go_on(start + Duration::from_secs(600)), "the first is long ago");
     }
 }

@@ -8,11 +8,11 @@ use jiff::Timestamp;
 
 use super::certificate::Pair;
 use super::choose::Choice;
-use super::error_chain;
 use super::files::{Paths, wrong};
 use super::hooks::{self, Hooks, Written};
 use super::keeper::{INTERVAL, Keeper, RETRY};
 use super::tell::News;
+use super::{Error, error_chain};
 
 /// How often the files are looked at.
 const POLL: Duration = Duration::from_secs(1);
@@ -52,7 +52,7 @@ impl Mounted {
             // The API server may be away; whoever calls then is answered.
             self.offer(read);
         }
-        let hooks = match tokio::time::timeout(LIMIT, Hooks::read(&self.keeper.client)).await {
+        let hooks = match tokio::time::timeout(LIMIT, self.hooks()).await {
             Ok(Ok(hooks)) => hooks,
             Ok(Err(error)) => {
                 self.keeper.say(true, error_chain(&error));
@@ -66,6 +66,12 @@ impl Mounted {
         self.keeper.observe(&hooks);
         let is_served = self.offer(read);
         self.keeper.judge(&hooks, &Written::Kept).is_calm() && is_served
+    }
+
+    async fn hooks(&mut self) -> Result<Hooks, Error> {
+        let mut hooks = Hooks::read(&self.keeper.client).await?;
+        self.keeper.restore(&mut hooks).await?;
+        Ok(hooks)
     }
 
     /// Serves what is in the files if it can be, and says what is wrong with it if not.

@@ -68,6 +68,7 @@ impl Own {
         for _ in 0..TRIES {
             let mut hooks = Hooks::read(&self.keeper.client).await?;
             self.keeper.observe(&hooks);
+            self.keeper.restore(&mut hooks).await?;
             let Some(state) = self.settle().await? else { continue };
             let written = hooks.trust(&self.keeper.client, &state.authorities()).await?;
             if written == Written::Lost {

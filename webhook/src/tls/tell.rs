@@ -75,6 +75,13 @@ impl News {
         Self { is_warning: !deviations.is_empty(), reason: "ConfigurationChanged", note, about: About::Deployment }
     }
 
+    /// Somebody changed configurations of these kinds, and they are as installed again; `changed` is what was not.
+    pub(super) fn configuration_restored(kinds: &[&str], changed: &[String]) -> Self {
+        let (kinds, changed) = (kinds.join(" and "), changed.join("; "));
+        let note = format!("Somebody changed {kinds} {}, and it is as installed again: {changed}", names::WEBHOOK);
+        Self { is_warning: true, reason: "ConfigurationRestored", note, about: About::Deployment }
+    }
+
     /// Whom the hooks should trust could not be written, or could be in the end.
     pub(super) fn authorities(refusal: Option<&str>) -> Self {
         let (reason, note) = match refusal {

@@ -62,6 +62,27 @@ impl System<'_> {
         Ok(())
     }
 
+    /// Annotates both configurations.
+    pub(crate) fn annotate(&self, what: &str) {
+        for (kind, _) in CONFIGURATIONS {
+            self.0.kubectl(["annotate", "--overwrite", kind, names::WEBHOOK, what]).run().expect_code(0);
+        }
+    }
+
+    /// What is there in one of the configurations.
+    pub(crate) fn field(&self, of: usize, path: &str) -> anyhow::Result<String> {
+        let path = format!("jsonpath={path}");
+        let told = self.0.kubectl(["get", CONFIGURATIONS[of].0, names::WEBHOOK, "-o", &path]).output()?.success()?;
+        Ok(told.stdout().to_owned())
+    }
+
+    /// Changes one of the configurations.
+    pub(crate) fn patch_one(&self, of: usize, steps: &[Value]) {
+        let steps = json!(steps).to_string();
+        let patch = ["patch", CONFIGURATIONS[of].0, names::WEBHOOK, "--type=json", "-p", &steps];
+        self.0.kubectl(patch).run().expect_code(0);
+    }
+
     /// Changes both configurations, hook by hook.
     pub(crate) fn patch(&self, steps: impl Fn(usize) -> Vec<Value>) {
         for (kind, hooks) in CONFIGURATIONS {

@@ -8,11 +8,17 @@ use serde_json::Value;
 const INSTALLED: &str = include_str!("../../../../deploy/webhook/configurations.yaml");
 
 /// Where the server is may differ from cluster to cluster, and has rules of its own.
-const FREE: [&str; 2] = ["clientConfig", "name"];
+pub(super) const FREE: [&str; 2] = ["clientConfig", "name"];
 /// The port of a Service where none is given. (`admissionregistration.k8s.io/v1`, `ServiceReference`)
 const PORT: u64 = 443;
 /// What nothing is installed with, and what would let objects go past us.
-const SELECTORS: [&str; 2] = ["namespaceSelector", "objectSelector"];
+pub(super) const SELECTORS: [&str; 2] = ["namespaceSelector", "objectSelector"];
+
+/// The configuration of this kind, as it comes.
+pub(super) fn installed(kind: &str) -> Option<Value> {
+    let documents = yaml::read(INSTALLED).unwrap_or_default();
+    documents.into_iter().map(|document| document.value).find(|installed| installed["kind"] == kind)
+}
 
 /// One sentence for each field that differs, for each hook that is missing, and for each that is not ours. `held` are the configurations
 /// that are there, with their kinds; `names` are those that the certificate is for.
@@ -54,7 +60,7 @@ fn of_hook(name: &str, installed: &Value, held: &Value, names: &[String]) -> Vec
 
 /// What of the place that a hook calls is not ours: another server than the names of the certificate say, another path, or another port of
 /// the Service. Behind which port of a URL we are is not known here.
-fn elsewhere(installed: &Value, held: &Value, names: &[String]) -> Vec<String> {
+pub(super) fn elsewhere(installed: &Value, held: &Value, names: &[String]) -> Vec<String> {
     let is_ours = |host: &str| names.iter().any(|name| name.eq_ignore_ascii_case(host));
     let path_is = |field: &str, path: &str| {
         let wanted = installed["path"].as_str().unwrap_or_default();
