@@ -1,5 +1,7 @@
 //! The log goes to standard error by a thread of its own: whoever does not read it holds nobody up. What finds no room is dropped and counted.
 
+mod content;
+
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -8,6 +10,8 @@ use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// How many bytes wait to be written: some thousand lines.
 const ROOM: usize = 1024 * 1024;
@@ -29,6 +33,8 @@ pub(crate) fn start(filter: &str) {
         .flatten_event(true)
         .with_writer(&LOG)
         .with_env_filter(EnvFilter::new(filter))
+        .finish()
+        .with(content::left_out(filter))
         .init();
 }
 
