@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
+use release_edge::log;
 use release_edge::program::duration;
 use release_shared::names;
 
@@ -51,8 +52,8 @@ pub(crate) struct Args {
     pub(crate) require_service_account: bool,
 
     /// What is logged, as `level` or `target=level`, comma-separated
-    #[arg(long, env = "RELEASE_CONTROLLER_LOG", default_value = "info,kube_runtime=error", value_name = "FILTER")]
-    pub(crate) log: String,
+    #[arg(long, env = "RELEASE_CONTROLLER_LOG", default_value = "info,kube_runtime=error", value_parser = log::filter, value_name = "FILTER")]
+    pub(crate) log: log::Filter,
 }
 
 impl Args {

@@ -28,7 +28,7 @@ const THREADS: usize = 2;
 /// Runs until it is told to stop; the exit code is 0 then, and 1 where it could not start or go on, as without the lease.
 pub(crate) fn main(args: Args) -> ExitCode {
     let log = args.log.clone();
-    program::run(&log, THREADS, run(args))
+    program::run(log, THREADS, run(args))
 }
 
 async fn run(args: Args) -> anyhow::Result<()> {

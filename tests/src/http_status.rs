@@ -19,13 +19,28 @@ pub fn get(port: u16, path: &str) -> Option<u16> {
 /// # Errors
 /// When nobody answers, or with another status than 200.
 pub fn text(port: u16, path: &str) -> anyhow::Result<String> {
+    let (head, body) = read(port, path)?;
+    ensure!(code(&head) == Some(200), "reading http://127.0.0.1:{port}{path}: {head}");
+    Ok(body)
+}
+
+/// `GET http://127.0.0.1:<port><path>`: the status code and the body of the answer, whatever they are.
+///
+/// # Errors
+/// When nobody answers properly.
+pub fn answer(port: u16, path: &str) -> anyhow::Result<(u16, String)> {
+    let (head, body) = read(port, path)?;
+    Ok((code(&head).with_context(|| format!("no status: {head}"))?, body))
+}
+
+/// Head and body of the answer.
+fn read(port: u16, path: &str) -> anyhow::Result<(String, String)> {
     let context = || format!("reading http://127.0.0.1:{port}{path}");
     let mut answer = String::new();
     // HTTP/1.0 has no chunks: what comes behind the head until the end is the body.
     ask(port, path, "1.0").with_context(context)?.read_to_string(&mut answer).with_context(context)?;
     let (head, body) = answer.split_once("\r\n\r\n").with_context(context)?;
-    ensure!(code(head) == Some(200), "{}: {head}", context());
-    Ok(body.to_owned())
+    Ok((head.to_owned(), body.to_owned()))
 }
 
 fn ask(port: u16, path: &str, version: &str) -> std::io::Result<TcpStream> {
@@ -62,6 +77,7 @@ mod tests {
     fn an_answer_is_a_code_or_its_body() {
         assert_eq!(get(serve("HTTP/1.1 503 Service Unavailable\r\n\r\n"), "/readyz"), Some(503));
         assert_eq!(text(serve("HTTP/1.0 200 OK\r\nA: b\r\n\r\nup 1\n"), "/metrics").unwrap(), "up 1\n");
+        assert_eq!(answer(serve("HTTP/1.0 503 No\r\n\r\nwhy\n"), "/readyz").unwrap(), (503, "why\n".to_owned()));
         let error = text(serve("HTTP/1.0 404 Not Found\r\n\r\n"), "/metrics").unwrap_err();
         assert!(error.to_string().ends_with("/metrics: HTTP/1.0 404 Not Found"), "{error}");
     }

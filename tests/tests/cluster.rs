@@ -47,6 +47,7 @@ mod cluster {
     pub(crate) mod needed_releases_stay;
     pub(crate) mod network_policy;
     pub(crate) mod never_in_the_way;
+    pub(crate) mod node_drains;
     pub(crate) mod on_behalf_of;
     pub(crate) mod pipeline_is_kept;
     pub(crate) mod policy_deploy;
@@ -76,6 +77,7 @@ mod cluster {
     pub(crate) mod webhook_protocol;
     pub(crate) mod webhook_replacement;
     pub(crate) mod webhook_server;
+    pub(crate) mod webhook_trust;
     pub(crate) mod webhook_unheard;
     pub(crate) mod webhook_way_out;
     pub(crate) mod yaml_as_kubectl_reads_it;
@@ -171,6 +173,7 @@ fn main() -> ExitCode {
         cluster::reason_required::trials(),
         cluster::on_behalf_of::trials(),
         cluster::network_policy::trials(),
+        cluster::node_drains::trials(),
         cluster::never_in_the_way::trials(),
         cluster::needed_releases_stay::trials(),
         cluster::policy_deploy::trials(),
@@ -193,6 +196,7 @@ fn main() -> ExitCode {
         cluster::webhook_protocol::trials(),
         cluster::webhook_replacement::trials(),
         cluster::webhook_server::trials(),
+        cluster::webhook_trust::trials(),
         cluster::webhook_unheard::trials(),
         cluster::webhook_way_out::trials(),
         cluster::kinds_in_the_api::trials(),

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
+use release_edge::log;
 use release_edge::program::duration;
 use release_shared::names;
+use release_shared::types::dns_label_fault;
+use rustls::pki_types::ServerName;
 
 use crate::limits::Limits;
 use crate::tls;
@@ -27,11 +30,11 @@ pub(crate) struct Args {
     pub(crate) health_listen: SocketAddr,
 
     /// The namespace that this program runs in and keeps its Secret in
-    #[arg(long, env = "RELEASE_WEBHOOK_NAMESPACE", default_value = names::SYSTEM_NAMESPACE, value_name = "NAME")]
+    #[arg(long, env = "RELEASE_WEBHOOK_NAMESPACE", default_value = names::SYSTEM_NAMESPACE, value_parser = namespace, value_name = "NAME")]
     pub(crate) namespace: String,
 
     /// A name or address that the certificate is for, repeatable [default: the Service release-webhook in the namespace]
-    #[arg(long, env = "RELEASE_WEBHOOK_SERVING_NAMES", value_delimiter = ',', value_name = "NAME")]
+    #[arg(long, env = "RELEASE_WEBHOOK_SERVING_NAMES", value_delimiter = ',', value_parser = serving_name, value_name = "NAME")]
     pub(crate) serving_name: Vec<String>,
 
     #[command(flatten)]
@@ -49,8 +52,20 @@ pub(crate) struct Args {
     pub(crate) limits: Limits,
 
     /// What is logged, as `level` or `target=level`, comma-separated
-    #[arg(long, env = "RELEASE_WEBHOOK_LOG", default_value = "info", value_name = "FILTER")]
-    pub(crate) log: String,
+    #[arg(long, env = "RELEASE_WEBHOOK_LOG", default_value = "info", value_parser = log::filter, value_name = "FILTER")]
+    pub(crate) log: log::Filter,
+}
+
+fn namespace(text: &str) -> Result<String, String> {
+    dns_label_fault(text).map_or_else(|| Ok(text.to_owned()), |fault| Err(fault.to_string()))
+}
+
+/// What a certificate can be for.
+fn serving_name(text: &str) -> Result<String, String> {
+    match ServerName::try_from(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("write a name or an address, such as release-webhook.release-system.svc or 127.0.0.1".to_owned()),
+    }
 }
 
 /// The name of a user as the API server has it. An empty one would be nobody, and spaces are a slip.
@@ -161,7 +176,7 @@ mod tests {
         let links = ["RELEASE_WEBHOOK_SERVICE_HOST", "RELEASE_WEBHOOK_SERVICE_PORT_HTTPS", "RELEASE_WEBHOOK_PORT"];
         let links = [&links[..], &["RELEASE_WEBHOOK_PORT_443_TCP_ADDR", "RELEASE_WEBHOOK_LOG", "HOME"]].concat();
         assert!(told(&["--drain-delay=5s"], &links).is_ok());
-        let wrong: [(&[&str], &[&str]); 10] = [
+        let wrong: [(&[&str], &[&str]); 15] = [
             (&["--lisen=[::]:1"], &[]),
             (&["--tls-certificate=tls.crt"], &[]),
             (&["--tls-certificate=a", "--tls-key=b", "--leaf-lifetime=1h"], &[]),
@@ -171,6 +186,11 @@ mod tests {
             (&["--ca-lifetime=30s", "--leaf-lifetime=10s"], &[]),
             (&["--listen=[::]:1", "--health-listen=[::]:1"], &[]),
             (&["serve"], &[]),
+            (&["--namespace=Team A"], &[]),
+            (&["--serving-name="], &[]),
+            (&["--serving-name=a b"], &[]),
+            (&["--log=inof"], &[]),
+            (&["--log=info,hyper=loud"], &[]),
             (&[], &["RELEASE_WEBHOOK_DRAIN"]),
         ];
         let all: String = wrong.iter().map(|(words, variables)| told(words, variables).unwrap_err()).collect();

@@ -23,8 +23,18 @@ const BELIEVED: Duration = Duration::from_secs(20);
 pub(crate) struct Readiness {
     synced: AtomicBool,
     keyed: AtomicBool,
-    trusted: AtomicBool,
+    distrust: RwLock<Distrust>,
     reached: RwLock<Seen>,
+}
+
+/// Why the webhook configurations do not trust what is served, if so.
+#[derive(Debug)]
+struct Distrust(Option<String>);
+
+impl Default for Distrust {
+    fn default() -> Self {
+        Self(Some("whether the webhook configurations trust the certificate is not yet known".to_owned()))
+    }
 }
 
 /// What came of a call, and when.
@@ -52,9 +62,9 @@ impl Readiness {
         self.synced.store(true, Ordering::Release);
     }
 
-    /// Whether the certificate that is served is one that the webhook configurations trust.
-    pub(crate) fn set_trusted(&self, trusted: bool) {
-        self.trusted.store(trusted, Ordering::Release);
+    /// Why the webhook configurations do not trust the certificate that is served; nothing where they do.
+    pub(crate) fn set_trust(&self, wrong: Option<String>) {
+        *self.distrust.write().unwrap_or_else(PoisonError::into_inner) = Distrust(wrong);
     }
 
     /// The keys that sign records were loaded once. They stay in memory, whatever becomes of them in the cluster.
@@ -86,6 +96,7 @@ impl Readiness {
     /// Each thing that must be so, and what is wrong with it.
     fn checks(&self) -> [(&'static str, Option<String>); 4] {
         let wrong = |is_right: &AtomicBool, what: &str| (!is_right.load(Ordering::Acquire)).then(|| what.to_owned());
+        let distrust = self.distrust.read().unwrap_or_else(PoisonError::into_inner);
         let reached = self.reached.read().unwrap_or_else(PoisonError::into_inner);
         let age = reached.at.map(|at| at.elapsed()).unwrap_or_default();
         let unreached = match &reached.reached {
@@ -97,7 +108,7 @@ impl Readiness {
             Reached::No(why) => Some(format!("its own socket cannot be called: {why}")),
         };
         [
-            ("trust", wrong(&self.trusted, "the certificate is not yet in the webhook configurations")),
+            ("trust", distrust.0.clone()),
             ("caches", wrong(&self.synced, "the caches are not yet filled")),
             ("record-keys", wrong(&self.keyed, "the record keys are not yet loaded")),
             ("own-socket", unreached),
@@ -216,14 +227,14 @@ mod tests {
             assert_eq!(code, 503);
             told.push(words);
             match step {
-                0 => readiness.set_trusted(true),
+                0 => readiness.set_trust(None),
                 1 => readiness.set_synced(),
                 2 => readiness.set_keyed(),
                 _ => assert!(readiness.set_reached(Reached::Yes)),
             }
         }
         insta::assert_snapshot!(told.concat(), @r"
-        the certificate is not yet in the webhook configurations
+        whether the webhook configurations trust the certificate is not yet known
         the caches are not yet filled
         the record keys are not yet loaded
         its own socket was not yet called
@@ -270,7 +281,7 @@ mod tests {
     #[test]
     fn what_was_seen_long_ago_is_not_believed() {
         let readiness = Readiness::default();
-        readiness.set_trusted(true);
+        readiness.set_trust(None);
         readiness.set_synced();
         readiness.set_keyed();
         readiness.set_reached_at(Reached::Yes, ago(18));

@@ -1,5 +1,6 @@
 //! HTTP: which path is what, which calls are taken, and one line of log for each that is answered.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,7 @@ use crate::lookups::Lookups;
 use crate::metrics::{Metrics, Unanswered};
 use crate::probe;
 use crate::review::{self, Mode, Reply};
+use crate::server::Peer;
 
 /// How much of each thing that a client says is logged, in bytes: more than a name or an account of Kubernetes has.
 const LOGGED: usize = 512;
@@ -68,12 +70,19 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 async fn handle(mode: Mode, State(app): State<Arc<App>>, request: Request) -> Response {
     let started = Instant::now();
     let _in_flight = InFlight::begin(&app.metrics);
+    let caller = Caller::of(&request);
     // A review that brings out a fault of ours fails alone; what becomes of its object, `failurePolicy` says.
-    let answered = contained(answer(&app, mode, request, started)).await;
-    answered.unwrap_or_else(|Panicked| Err(Refused::failed())).unwrap_or_else(|refused| refused.told(&app))
+    let answered = contained(answer(&app, mode, &caller, request, started)).await;
+    answered.unwrap_or_else(|Panicked| Err(Refused::failed())).unwrap_or_else(|refused| refused.told(&app, &caller))
 }
 
-async fn answer(app: &App, mode: Mode, request: Request, started: Instant) -> Result<Response, Refused> {
+async fn answer(
+    app: &App,
+    mode: Mode,
+    caller: &Caller,
+    request: Request,
+    started: Instant,
+) -> Result<Response, Refused> {
     let patience = patience(request.uri());
     let reply = take(app, mode, request, patience).await?;
     if let Some(deletion) = reply.unrecorded() {
@@ -81,7 +90,7 @@ async fn answer(app: &App, mode: Mode, request: Request, started: Instant) -> Re
         app.events.witness(&app.lookups, deletion, started + within).await;
     }
     let body = Answer::find_room(app, reply.body()).await?;
-    log(mode, &reply, started);
+    log(mode, caller, &reply, started);
     app.metrics.answered(mode, &reply, started.elapsed());
     let json = HeaderValue::from_static("application/json");
     Ok((StatusCode::OK, [(header::CONTENT_TYPE, json)], body).into_response())
@@ -114,8 +123,26 @@ async fn alive(State(app): State<Arc<App>>, request: Request) -> &'static str {
 }
 
 async fn other(status: StatusCode, words: &'static str, State(app): State<Arc<App>>, request: Request) -> Response {
+    let caller = Caller::of(&request);
     body::discard(request.into_body(), app.body_timeout).await;
-    Refused { status, why: Unanswered::Malformed, words }.told(&app)
+    Refused { status, why: Unanswered::Malformed, words }.told(&app, &caller)
+}
+
+/// Whose call it is, and which path was called: for the log.
+struct Caller {
+    peer: Option<IpAddr>,
+    path: String,
+}
+
+impl Caller {
+    fn of(request: &Request) -> Self {
+        let peer = request.extensions().get::<Peer>().map(|Peer(address)| *address);
+        Self { peer, path: request.uri().path().to_owned() }
+    }
+
+    fn peer(&self) -> Option<impl tracing::Value> {
+        self.peer.map(tracing::field::display)
+    }
 }
 
 /// A call that is answered with an HTTP status alone.
@@ -144,10 +171,15 @@ impl Refused {
         Self { status: StatusCode::INTERNAL_SERVER_ERROR, why: Unanswered::Failed, words }
     }
 
-    fn told(self, app: &App) -> Response {
+    fn told(self, app: &App, caller: &Caller) -> Response {
         let Self { status, why, words } = self;
         app.metrics.unanswered(why);
-        tracing::debug!(status = status.as_u16(), "{}", words.trim_end());
+        let (peer, path, sentence) = (caller.peer(), cut(&caller.path, LOGGED), words.trim_end());
+        if status == StatusCode::INTERNAL_SERVER_ERROR {
+            tracing::warn!(peer, path, status = status.as_u16(), "{sentence}");
+        } else {
+            tracing::debug!(peer, path, status = status.as_u16(), "{sentence}");
+        }
         let mut response = (status, words).into_response();
         if status == StatusCode::SERVICE_UNAVAILABLE {
             // The API server tries again on its own after this; a closed connection it would take for a failure.
@@ -245,10 +277,11 @@ impl Drop for InFlight<'_> {
     }
 }
 
-fn log(mode: Mode, reply: &Reply, started: Instant) {
+fn log(mode: Mode, caller: &Caller, reply: &Reply, started: Instant) {
     let facts = reply.facts();
     tracing::info!(
         hook = mode.as_str(),
+        peer = caller.peer(),
         uid = cut(&facts.uid, LOGGED),
         user = cut(&facts.user, LOGGED),
         operation = cut(&facts.operation, LOGGED),

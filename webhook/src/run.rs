@@ -32,7 +32,7 @@ const LAST_EVENTS: Duration = Duration::from_secs(2);
 pub(crate) fn main(args: Args) -> ExitCode {
     let log = args.log.clone();
     // One thread more than may judge large bodies.
-    program::run(&log, load::processors() + 1, run(args))
+    program::run(log, load::processors() + 1, run(args))
 }
 
 /// How Events name this replica: its pod's name is that of its host.

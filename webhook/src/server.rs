@@ -6,6 +6,7 @@ mod connection;
 mod crowd;
 mod drain;
 mod guard;
+mod socket;
 mod turns;
 
 use std::net::Ipv4Addr;
@@ -26,6 +27,7 @@ use crate::load;
 use crate::metrics::Metrics;
 use crate::tls::Certificates;
 use connection::Connection;
+pub(crate) use connection::Peer;
 use crowd::Crowd;
 use drain::Drain;
 
@@ -73,7 +75,7 @@ pub(crate) async fn serve(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 // Who finds no seat is turned away by dropping the stream.
-                Ok((stream, peer)) => if let Some((member, left)) = crowd.enter(peer.ip()) {
+                Ok((stream, peer)) => if let Some((member, left)) = crowd.enter(peer.ip().to_canonical()) {
                     let connection = new.clone();
                     connections.spawn(async move {
                         tokio::select! {

@@ -1,7 +1,7 @@
 //! Certificates: the one that is served, and who may call.
 //!
 //! Where they come from: [`own`] makes them and keeps the authority in the webhook configurations; [`mounted`] reads them from files.
-//! `state`, `plan`, `rotate`, `anchors` and `choose` are the pure parts; `secret`, `hooks`, `files` and `tell` are their edges; `keeper` is
+//! `state`, `plan`, `rotate`, `anchors`, `choose` and `trust` are the pure parts; `secret`, `hooks`, `files` and `tell` are their edges; `keeper` is
 //! what both ways share.
 //!
 //! The cryptography is that of ring. aws-lc-rs takes about a seventh less for a handshake with P-256 (73 against 85 µs of a core), and is one
@@ -22,6 +22,7 @@ mod secret;
 mod settings;
 mod state;
 mod tell;
+mod trust;
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -37,7 +38,6 @@ use rustls::sign::CertifiedKey;
 use thiserror::Error;
 use tokio::sync::watch;
 
-use self::anchors::Anchors;
 use self::callers::Callers;
 use self::certificate::Facts;
 use self::files::Content;
@@ -96,7 +96,7 @@ struct Served {
 struct Report {
     /// Whom each hook trusts.
     bundles: Vec<Vec<CertificateDer<'static>>>,
-    deviations: Vec<String>,
+    remarks: Vec<String>,
     problem: Option<String>,
 }
 
@@ -112,10 +112,10 @@ impl Certificates {
         self.changes.send_replace(());
     }
 
-    fn report(&self, bundles: Vec<Vec<CertificateDer<'static>>>, deviations: Vec<String>) {
+    fn report(&self, bundles: Vec<Vec<CertificateDer<'static>>>, remarks: Vec<String>) {
         let mut report = self.report.write().unwrap_or_else(PoisonError::into_inner);
         report.bundles = bundles;
-        report.deviations = deviations;
+        report.remarks = remarks;
         drop(report);
         self.changes.send_replace(());
     }
@@ -162,12 +162,12 @@ impl Certificates {
         told.map_err(|error| error.to_string())
     }
 
-    /// What somebody should look at although calls may be answered: hooks that are not as installed, files that are not served, a
-    /// certificate that ends soon. One sentence each.
+    /// What somebody should look at although calls may be answered: hooks that are not as installed, authorities that could not be
+    /// written, files that are not served, a certificate that ends soon. One sentence each.
     pub(crate) fn remarks(&self, now: Timestamp) -> Vec<String> {
         let ending = self.facts().and_then(|facts| facts.ending(now));
         let report = self.report.read().unwrap_or_else(PoisonError::into_inner);
-        report.deviations.iter().chain(&report.problem).cloned().chain(ending).collect()
+        report.remarks.iter().chain(&report.problem).cloned().chain(ending).collect()
     }
 
     /// The server's side of TLS. No tickets and no sessions: the API server resumes none.
@@ -225,23 +225,13 @@ pub(crate) fn start(
 ) -> Result<Arc<Certificates>, Error> {
     let certificates = Arc::new(Certificates::new(settings, names.clone())?);
     let lifetimes = settings.lifetimes();
-    let keeper = Keeper {
-        client: client.clone(),
-        names,
-        propagation: lifetimes.propagation,
-        certificates: certificates.clone(),
-        readiness,
-        teller: Teller::new(client.clone(), namespace),
-        anchors: Anchors::default(),
-        served: None,
-        deviations: Vec::new(),
-        said: String::new(),
-    };
+    let teller = Teller::new(client.clone(), namespace);
+    let keeper = Keeper::new(client.clone(), names, lifetimes.propagation, certificates.clone(), readiness, teller);
     match settings.files() {
         Some(paths) => tokio::spawn(Mounted { keeper, paths, problem: None }.keep()),
         None => {
             let namespace = namespace.to_owned();
-            tokio::spawn(Own { keeper, namespace, lifetimes, served: None, remembered: None, settled: None }.keep())
+            tokio::spawn(Own::new(keeper, namespace, lifetimes).keep())
         }
     };
     if let (Some(callers), Some(path)) = (certificates.callers.clone(), settings.client_ca.clone()) {

@@ -1,14 +1,12 @@
 //! The log goes to standard error by a thread of its own: whoever does not read it holds nobody up. What finds no room is dropped and counted.
 
-mod content;
-
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -23,19 +21,49 @@ pub(crate) const LAST_LINES: Duration = Duration::from_secs(2);
 /// The log of this process.
 static LOG: Log = Log::new();
 
-/// Begins to log, one JSON object a line. `filter` is what is logged, as `level` or `target=level`, comma-separated.
-pub(crate) fn start(filter: &str) {
+/// Who would log what must not be: kube's client all of an answer that it cannot read, also of a Secret. What it has to say besides is
+/// `kube_client::client::tls`'s.
+const QUIET: [(&str, LevelFilter); 2] =
+    [("kube_client::client", LevelFilter::ERROR), ("kube_client::client::tls", LevelFilter::WARN)];
+
+/// What is logged.
+#[derive(Debug, Clone)]
+pub struct Filter(Targets);
+
+/// Reads what is logged, as `level` or `target=level`, comma-separated. Who logs the content of objects does so only where it is named.
+///
+/// # Errors
+/// One sentence for whoever typed it.
+pub fn filter(text: &str) -> Result<Filter, String> {
+    let quiet = QUIET.into_iter().filter(|(target, _)| !text.contains(target.split("::").next().unwrap_or(target)));
+    let mut directives = text.split(',').map(str::trim);
+    let targets = directives.try_fold(quiet.collect::<Targets>(), |targets, directive| {
+        let (target, level) =
+            directive.split_once('=').map_or((None, directive), |(target, level)| (Some(target), level));
+        let level: Option<LevelFilter> = LEVELS.contains(&level).then(|| level.parse().ok()).flatten();
+        match (target, level) {
+            (None, Some(level)) => Ok(targets.with_default(level)),
+            (Some(target), Some(level)) if is_path(target) => Ok(targets.with_target(target, level)),
+            _ => Err(format!("{directive:?} is neither a level ({}) nor target=level", LEVELS.join(", "))),
+        }
+    });
+    targets.map(Filter)
+}
+
+/// Whether it may be the path of a module, which is what a target is.
+fn is_path(target: &str) -> bool {
+    !target.is_empty() && target.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_:-".contains(&byte))
+}
+
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// Begins to log, one JSON object a line.
+pub(crate) fn start(filter: Filter) {
     let writing = thread::Builder::new().name("log".to_owned()).spawn(|| LOG.write_to(&mut io::stderr()));
     // Without a thread everybody writes for themselves.
     LOG.is_written_apart.store(writing.is_ok(), Ordering::Release);
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_writer(&LOG)
-        .with_env_filter(EnvFilter::new(filter))
-        .finish()
-        .with(content::left_out(filter))
-        .init();
+    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(&LOG);
+    tracing_subscriber::registry().with(filter.0).with(lines).init();
 }
 
 /// Waits until everything is written, but no longer than this.
@@ -158,9 +186,14 @@ impl Write for Line {
 }
 
 #[cfg(test)]
+mod content;
+
+#[cfg(test)]
 mod tests {
     use std::os::unix::net::UnixStream;
     use std::time::Instant;
+
+    use tracing::Level;
 
     use super::*;
 
@@ -176,6 +209,29 @@ mod tests {
     fn say(log: &'static Log, line: &str) {
         let mut writer = (&log).make_writer();
         writer.write_all(line.as_bytes()).unwrap();
+    }
+
+    #[test]
+    fn a_filter_is_levels_and_targets_and_nothing_else() {
+        for good in ["info", "off", "debug,kube_runtime=error", "hyper=trace, warn"] {
+            assert!(filter(good).is_ok(), "{good}");
+        }
+        for bad in ["", "inof", "info,", "INFO", "3", "info,x=loud", "=info", "x=", "[span]=info"] {
+            assert!(filter(bad).is_err(), "{bad}");
+        }
+        let Filter(targets) = filter("warn,hyper=debug").unwrap();
+        let logs = |target, level| targets.would_enable(target, &level);
+        assert!(logs("release_webhook", Level::WARN) && !logs("release_webhook", Level::INFO));
+        assert!(logs("hyper::proto", Level::DEBUG));
+    }
+
+    #[test]
+    fn who_logs_whole_answers_is_quiet_unless_named() {
+        let whole = |text| filter(text).unwrap().0.would_enable("kube_client::client", &Level::WARN);
+        assert!(!whole("info") && !whole("trace") && !whole("debug,kube_runtime=error"));
+        assert!(whole("info,kube_client=debug"), "somebody asks for it");
+        let Filter(targets) = filter("info").unwrap();
+        assert!(targets.would_enable("kube_client::client::tls", &Level::WARN));
     }
 
     #[test]

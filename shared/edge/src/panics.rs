@@ -82,7 +82,7 @@ mod tests {
     async fn panics_in_a_process_of_its_own() {
         let Ok(role) = std::env::var(ROLE) else { return };
         if role == "logged" {
-            crate::log::start("info");
+            crate::log::start(crate::log::filter("info").unwrap());
         }
         end_the_process();
         let broken = async { panic!("of a test") };

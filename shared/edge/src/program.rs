@@ -6,11 +6,12 @@ use std::time::Duration;
 use anyhow::Context;
 use release_shared::types::GoDuration;
 
-use crate::{log, panics};
+use crate::log::{self, Filter};
+use crate::panics;
 
 /// Runs `work` to its end on so many `threads`, each of which costs memory of its own; the exit code is 0 then, and 1 where it could not
-/// start or go on. `filter` is what is logged, as `level` or `target=level`, comma-separated.
-pub fn run(filter: &str, threads: usize, work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
+/// start or go on. `filter` is what is logged.
+pub fn run(filter: Filter, threads: usize, work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
     log::start(filter);
     panics::end_the_process();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();

@@ -23,8 +23,11 @@ const USUAL: usize = 8;
 const LARGE: usize = 100_000;
 
 /// What an open loop asks for in a second, and the size that it asks with.
-const RATES: [usize; 3] = [1_000, 2_000, 5_000];
+const RATES: [usize; 3] = [1_000, 2_000, MANY];
 pub(crate) const SIZE: usize = 10_000;
+
+/// More than one replica is ever asked for, in a second.
+pub(crate) const MANY: usize = 5_000;
 
 /// Those of the rates that leave a small machine time to spare; at the others it shows who can keep up at all.
 pub(crate) const KEPT_UP: [usize; 2] = [1_000, 2_000];
@@ -66,6 +69,10 @@ pub(crate) struct Line {
 }
 
 impl Case {
+    /// The largest review, one at a time.
+    pub(crate) const LARGEST: Self =
+        Self { load: Load::Closed { connections: 1 }, operation: Operation::Update, size: LARGEST };
+
     fn all() -> Vec<Self> {
         let create = |load: Load, size: usize| Self { load, operation: Operation::Create, size };
         let closed = |connections: usize| Load::Closed { connections };
@@ -74,7 +81,7 @@ impl Case {
             cases.extend(CONNECTIONS.map(|connections| create(closed(connections), size)));
             cases.push(Self { operation: Operation::Update, ..create(closed(USUAL), size) });
         }
-        cases.push(Self { load: closed(1), operation: Operation::Update, size: LARGEST });
+        cases.push(Self::LARGEST);
         cases.push(create(Load::Anew { connections: USUAL }, SIZE));
         cases.extend(RATES.map(|rate| create(Load::Open { rate }, SIZE)));
         cases

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::direct::{self, Case, KEPT_UP, Load, SIZE};
+use super::direct::{self, Case, KEPT_UP, Load, MANY, SIZE};
 use super::figures::{Figures, bytes, seconds};
 use super::grid;
 use super::reviews::{HOOKS, Operation};
@@ -56,10 +56,11 @@ impl Goal {
 
 /// All of them, with what was measured.
 pub(crate) fn all(starts: &[Start], direct: &[direct::Line], through: &[through::Line], told: &[Told]) -> Vec<Goal> {
-    let mut goals: Vec<Goal> = [cpu(direct), latency(direct), write(through), late(told), failed(direct, through)]
-        .into_iter()
-        .flatten()
-        .collect();
+    let mut goals: Vec<Goal> =
+        [cpu(direct), latency(direct), alone(direct), write(through), late(told), failed(direct, through)]
+            .into_iter()
+            .flatten()
+            .collect();
     goals.extend(starts.iter().filter(|start| start.who == Who::Ours).flat_map(own));
     // What was not measured has no verdict.
     goals.retain(|goal| !goal.ours.is_nan());
@@ -67,7 +68,10 @@ pub(crate) fn all(starts: &[Start], direct: &[direct::Line], through: &[through:
 }
 
 fn figures<'a>(lines: &'a [direct::Line], load: Load, size: usize, who: Who, hook: &str) -> Option<&'a Figures> {
-    let case = Case { load, operation: Operation::Create, size };
+    figures_of(lines, Case { load, operation: Operation::Create, size }, who, hook)
+}
+
+fn figures_of<'a>(lines: &'a [direct::Line], case: Case, who: Who, hook: &str) -> Option<&'a Figures> {
     let line = lines.iter().find(|line| line.case == case && line.who == who && line.hook == hook);
     line.map(|line| &line.figures)
 }
@@ -105,6 +109,19 @@ fn latency(lines: &[direct::Line]) -> Vec<Goal> {
         }
     }
     goals
+}
+
+/// What is to be reached whatever others take: under as many calls as one replica can be in need of, and of the largest review.
+fn alone(lines: &[direct::Line]) -> Vec<Goal> {
+    let goals = HOOKS.into_iter().flat_map(|hook| {
+        let busy = figures(lines, Load::Open { rate: MANY }, SIZE, Who::Ours, hook).map_or(f64::NAN, |line| line.p99);
+        let large = figures_of(lines, Case::LARGEST, Who::Ours, hook).map_or(f64::NAN, |line| line.p50);
+        [
+            Goal::most(&format!("p99 at {MANY} calls/s, /{hook}"), busy, 0.001, seconds),
+            Goal::most(&format!("an UPDATE of 3 MB, /{hook}"), large, 0.015, seconds),
+        ]
+    });
+    goals.collect()
 }
 
 /// What both hooks add to a create.

@@ -62,7 +62,7 @@ pub(crate) fn write(shop: &Shop<'_>, number: usize, is_over: &AtomicBool, writes
 }
 
 /// Waits until each of these serves what is in the Secret; that.
-fn until_served(system: &System<'_>, replicas: &[&Replica]) -> anyhow::Result<String> {
+pub(crate) fn until_served(system: &System<'_>, replicas: &[&Replica]) -> anyhow::Result<String> {
     let start = Instant::now();
     loop {
         let served: Result<Vec<_>, _> = {

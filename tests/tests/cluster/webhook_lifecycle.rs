@@ -118,7 +118,9 @@ fn its_figures_are_told(namespace: &Namespace<'_>) -> anyhow::Result<()> {
     let lines: Vec<Value> = said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let review =
         lines.iter().find(|line| line["message"] == "review" && line["allowed"] == true).context("no review")?;
-    for (key, value) in [("uid", "0-8-15"), ("user", "jane"), ("operation", "CREATE"), ("kind", "Release")] {
+    for (key, value) in
+        [("uid", "0-8-15"), ("user", "jane"), ("operation", "CREATE"), ("kind", "Release"), ("peer", "127.0.0.1")]
+    {
         assert_eq!(review[key], value, "{review}");
     }
     ensure!(review["microseconds"].as_u64().is_some_and(|took| took > 0), "{review}");

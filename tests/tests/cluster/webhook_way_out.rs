@@ -1,7 +1,6 @@
 //! The way out: the two commands that docs/webhook.md prints take the webhook out of the path and put it back.
 
 use std::fs;
-use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -26,8 +25,8 @@ fn commands() -> anyhow::Result<Vec<(String, String)>> {
     Ok(blocks.filter_map(command).collect())
 }
 
-/// Both configurations; put back when this goes out of scope in the middle of a test that fails.
-struct Installed<'a> {
+/// Both configurations; put back when this goes out of scope and one is not there, as where a test fails half way.
+pub(crate) struct Installed<'a> {
     namespace: &'a Namespace<'a>,
     configurations: Value,
 }
@@ -36,7 +35,8 @@ impl<'a> Installed<'a> {
     const NAMES: [&'static str; 2] =
         ["mutatingwebhookconfiguration/release-webhook", "validatingwebhookconfiguration/release-webhook"];
 
-    fn remember(namespace: &'a Namespace<'a>) -> Self {
+    /// As they are now.
+    pub(crate) fn remember(namespace: &'a Namespace<'a>) -> Self {
         let told = namespace.kubectl(["get", "-o", "json"].into_iter().chain(Self::NAMES)).run().expect_code(0);
         let mut configurations: Value = told.json();
         for configuration in configurations["items"].as_array_mut().into_iter().flatten() {
@@ -48,7 +48,7 @@ impl<'a> Installed<'a> {
 
 impl Drop for Installed<'_> {
     fn drop(&mut self) {
-        if thread::panicking() {
+        if !self.namespace.kubectl(["get"].into_iter().chain(Self::NAMES)).run().is_success() {
             let args = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
             drop(self.namespace.kubectl(args).stdin(self.configurations.to_string()).output());
         }

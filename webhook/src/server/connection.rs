@@ -1,6 +1,7 @@
 //! One connection: handshake, calls, end.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -21,6 +22,7 @@ use super::coming::Coming;
 use super::crowd::Member;
 use super::drain::Drain;
 use super::guard::{Guard, Phase, Times};
+use super::socket;
 use super::turns::InTurn;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
@@ -32,6 +34,10 @@ const HEADERS: usize = 64;
 const BUFFER: usize = 16 * 1024;
 /// How much of an answer lies in TLS while the client does not read, in bytes.
 const UNREAD: usize = 16 * 1024;
+
+/// Where a call comes from, as its handler sees it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// What serves it.
 #[derive(Clone)]
@@ -49,8 +55,9 @@ impl Connection {
     /// Answers until one of the two ends it.
     pub(super) async fn serve(self, stream: TcpStream, member: Member) {
         let Self { acceptor, turns, router, drain, settings, metrics } = self;
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(error = %error, "failed to switch off Nagle's algorithm");
+        let peer = member.address();
+        if let Err(error) = socket::prepare(&stream) {
+            tracing::debug!(%peer, error = %error, "failed to prepare a connection");
         }
         let handshake = acceptor.accept_with(stream, |session| session.set_buffer_limit(Some(UNREAD)));
         let stream = match tokio::time::timeout(settings.limits.handshake_timeout, InTurn::new(handshake, turns)).await
@@ -58,11 +65,11 @@ impl Connection {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
                 metrics.handshakes_failed.inc();
-                return tracing::debug!(error = %error, "a TLS handshake failed");
+                return tracing::debug!(%peer, error = %error, "a TLS handshake failed");
             }
             Err(_) => {
                 metrics.handshakes_failed.inc();
-                return tracing::debug!("a TLS handshake took too long");
+                return tracing::debug!(%peer, "a TLS handshake took too long");
             }
         };
         speak(stream, router, drain, &settings, member).await;
@@ -75,6 +82,7 @@ pub(super) async fn speak<S>(stream: S, router: Router, drain: Drain, settings: 
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let peer = member.address();
     let Limits { header_timeout, write_timeout, idle_timeout, .. } = settings.limits;
     let phase = Phase::default();
     let guarded = Guard::new(stream, phase.clone(), Times { head: header_timeout, unread: write_timeout });
@@ -94,7 +102,7 @@ where
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(error = %error, "a connection ended early");
+        tracing::debug!(%peer, error = %error, "a connection ended early");
     }
 }
 
@@ -130,7 +138,8 @@ impl Call {
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<axum::response::Response, Infallible> {
         let _under_way = UnderWay::begin(Arc::clone(&self));
         let call = Arc::clone(&self);
-        let request = request.map(|body| Body::new(Coming::new(body, move || call.member.is_busy())));
+        let mut request = request.map(|body| Body::new(Coming::new(body, move || call.member.is_busy())));
+        request.extensions_mut().insert(Peer(self.member.address()));
         let mut response = self.router.clone().oneshot(request).await?;
         if self.drain.has_begun() || Instant::now() >= self.old_at {
             // Said in a response, this moves the client elsewhere without a race: it sends nothing more on this connection.

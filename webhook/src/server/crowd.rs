@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::limits::FEWEST;
 use crate::load::FAIR;
 use crate::metrics::Metrics;
 
@@ -70,6 +71,7 @@ pub(super) struct Crowd {
 /// One connection, from inside; its seat is free when this goes.
 pub(super) struct Member {
     id: u64,
+    address: IpAddr,
     crowd: Arc<Crowd>,
 }
 
@@ -103,20 +105,22 @@ impl Crowd {
         let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
         if seats.len() >= self.most() && !self.make_room(&mut seats, Some(address)) {
             self.metrics.connections_refused.inc();
+            tracing::debug!(peer = %address, "a connection found no place");
             return None;
         }
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (leave, asked) = oneshot::channel();
         seats.insert(id, Seat { address, state: State::New(Instant::now()), leave });
         self.count(&seats);
-        Some((Member { id, crowd: Arc::clone(self) }, Leave(asked)))
+        Some((Member { id, address, crowd: Arc::clone(self) }, Leave(asked)))
     }
 
     /// Lets some give way because no more files can be opened, and takes no more than are left then for a while: others are in need of files
     /// as well.
     pub(super) fn thin_out(&self) {
         let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
-        let most = seats.len() - SPARE.min(seats.len().div_ceil(2));
+        // Never so few that the API server and our own call find no place: files may be short through no fault of those that are here.
+        let most = (seats.len() - SPARE.min(seats.len().div_ceil(2))).max(FEWEST.min(self.most));
         *self.fewer.lock().unwrap_or_else(PoisonError::into_inner) = Some((most, Instant::now()));
         while seats.len() > most && self.make_room(&mut seats, None) {}
         self.count(&seats);
@@ -127,6 +131,7 @@ impl Crowd {
             return false;
         };
         self.metrics.connections_evicted.inc();
+        tracing::debug!(peer = %seat.address, "a connection gave way to another");
         // It may be ending by itself this very moment.
         let _ = seat.leave.send(());
         true
@@ -162,6 +167,11 @@ fn dispensable(seats: &HashMap<u64, Seat>, newcomer: Option<IpAddr>, now: Instan
 }
 
 impl Member {
+    /// Where it comes from.
+    pub(super) fn address(&self) -> IpAddr {
+        self.address
+    }
+
     /// A time between this one and a quarter less, another for each member: what begins together does not end together.
     pub(super) fn spread(&self, time: Duration) -> Duration {
         // The golden ratio's fraction spreads numbers that follow each other best.

@@ -271,7 +271,7 @@ async fn the_probe_sees_what_the_api_server_sees() {
     tokio::spawn(serve(listener, certificates.clone(), router, shutdown, settings, Arc::default()));
 
     let readiness = Arc::new(Readiness::default());
-    readiness.set_trusted(true);
+    readiness.set_trust(None);
     readiness.set_synced();
     readiness.set_keyed();
     tokio::spawn(crate::probe::keep(address, certificates.clone(), readiness.clone()));

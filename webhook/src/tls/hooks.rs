@@ -1,26 +1,32 @@
 //! The two webhook configurations: whom their hooks trust, and whether they are as installed. Of them we write `caBundle` only, and that
-//! is ours alone. Everything else belongs to whoever installed them, by hand or by GitOps: a change there is told and not undone.
+//! is ours alone. Everything else belongs to whoever installed them, by hand or by GitOps: a change there is told and not undone. They are
+//! kept as the API server sends them, so that what is written back has every field that an API server knows, also one that this program
+//! does not.
 
 mod deviations;
 
+use data_encoding::BASE64;
 use futures::{Stream, StreamExt};
-use k8s_openapi::ByteString;
-use k8s_openapi::api::admissionregistration::v1::{
-    MutatingWebhookConfiguration, ValidatingWebhookConfiguration, WebhookClientConfig,
-};
-use kube::api::PostParams;
+use k8s_openapi::api::admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration};
+use kube::api::{GetParams, PostParams, Request};
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client};
+use kube::{Api, Client, Error, Resource};
 use release_shared::names;
 use rustls::pki_types::CertificateDer;
+use serde_json::Value;
 
 use super::certificate::{chain, pem};
 
 /// Both configurations as they were read. Writing takes the resourceVersion from then: read them before what is to be written into them,
 /// and a replica that is behind cannot overwrite what another one wrote meanwhile.
-pub(super) struct Hooks {
-    mutating: Option<MutatingWebhookConfiguration>,
-    validating: Option<ValidatingWebhookConfiguration>,
+pub(super) struct Hooks([Configuration; 2]);
+
+/// One of them.
+struct Configuration {
+    kind: &'static str,
+    requests: Request,
+    /// Nothing where it is not installed.
+    content: Option<Value>,
 }
 
 /// What became of writing the authorities.
@@ -32,7 +38,7 @@ pub(super) enum Written {
     Changed(Vec<&'static str>),
     /// Somebody else wrote at the same time.
     Lost,
-    /// They may not be written, or for another reason are not; the API server's words.
+    /// They may not be written, or for another reason are not: a sentence on where, with the API server's words.
     Refused(String),
 }
 
@@ -41,24 +47,27 @@ impl Hooks {
     ///
     /// # Errors
     /// When the API server does not say.
-    pub(super) async fn read(client: &Client) -> Result<Self, kube::Error> {
-        let (mutating, validating) = (Api::all(client.clone()), Api::all(client.clone()));
-        let (mutating, validating) =
-            futures::try_join!(mutating.get_opt(names::WEBHOOK), validating.get_opt(names::WEBHOOK))?;
-        Ok(Self { mutating, validating })
+    pub(super) async fn read(client: &Client) -> Result<Self, Error> {
+        let mutating = Configuration::read::<MutatingWebhookConfiguration>(client, "MutatingWebhookConfiguration");
+        let validating =
+            Configuration::read::<ValidatingWebhookConfiguration>(client, "ValidatingWebhookConfiguration");
+        let (mutating, validating) = futures::try_join!(mutating, validating)?;
+        Ok(Self([mutating, validating]))
     }
 
-    /// Whether both are installed.
-    pub(super) fn are_installed(&self) -> bool {
-        self.mutating.is_some() && self.validating.is_some()
+    /// The kinds that are not installed.
+    pub(super) fn missing(&self) -> Vec<&'static str> {
+        self.0.iter().filter(|one| one.content.is_none()).map(|one| one.kind).collect()
+    }
+
+    /// How many configurations there are where all are installed.
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
     }
 
     /// Whom each hook trusts.
     pub(super) fn bundles(&self) -> Vec<Vec<CertificateDer<'static>>> {
-        let mutating = self.mutating.iter().flat_map(|configuration| configuration.webhooks.iter().flatten());
-        let validating = self.validating.iter().flat_map(|configuration| configuration.webhooks.iter().flatten());
-        let configs = mutating.map(|hook| &hook.client_config).chain(validating.map(|hook| &hook.client_config));
-        configs.map(bundle).collect()
+        self.0.iter().flat_map(Configuration::hooks).map(bundle).collect()
     }
 
     /// Whom all hooks trust.
@@ -69,9 +78,9 @@ impl Hooks {
         all
     }
 
-    /// What is not as installed, one sentence each, for a webhook of these names.
+    /// What of those that are installed is not as installed, one sentence each, for a webhook of these names.
     pub(super) fn deviations(&self, names: &[String]) -> Vec<String> {
-        deviations::of(self.mutating.as_ref(), self.validating.as_ref(), names)
+        deviations::of(self.0.iter().filter_map(|one| Some((one.kind, one.content.as_ref()?))), names)
     }
 
     /// Makes every hook trust these authorities and no others.
@@ -82,10 +91,53 @@ impl Hooks {
         &mut self,
         client: &Client,
         authorities: &[CertificateDer<'static>],
-    ) -> Result<Written, kube::Error> {
-        let mutating = trust_mutating(client, self.mutating.as_mut(), authorities).await?;
-        let validating = trust_validating(client, self.validating.as_mut(), authorities).await?;
-        Ok(mutating.and(validating))
+    ) -> Result<Written, Error> {
+        let mut written = Written::Kept;
+        for configuration in &mut self.0 {
+            written = written.and(configuration.trust(client, authorities).await?);
+        }
+        Ok(written)
+    }
+}
+
+impl Configuration {
+    async fn read<K: Resource<DynamicType = ()>>(client: &Client, kind: &'static str) -> Result<Self, Error> {
+        let requests = Request::new(K::url_path(&(), None));
+        let request = requests.get(names::WEBHOOK, &GetParams::default()).map_err(Error::BuildRequest)?;
+        let content = match client.request(request).await {
+            Ok(content) => Some(content),
+            Err(Error::Api(status)) if status.is_not_found() => None,
+            Err(error) => return Err(error),
+        };
+        Ok(Self { kind, requests, content })
+    }
+
+    fn hooks(&self) -> impl Iterator<Item = &Value> {
+        self.content.iter().flat_map(|content| content["webhooks"].as_array()).flatten()
+    }
+
+    async fn trust(&mut self, client: &Client, authorities: &[CertificateDer<'static>]) -> Result<Written, Error> {
+        let Some(wanted) = self.content.as_ref().and_then(|content| trusting(content, authorities)) else {
+            return Ok(Written::Kept);
+        };
+        let body = wanted.to_string().into_bytes();
+        let request =
+            self.requests.replace(names::WEBHOOK, &PostParams::default(), body).map_err(Error::BuildRequest)?;
+        match client.request(request).await {
+            Ok(written) => {
+                self.content = Some(written);
+                Ok(Written::Changed(vec![self.kind]))
+            }
+            // Gone or written meanwhile; the next look settles it.
+            Err(Error::Api(status)) if status.is_conflict() || status.is_not_found() => Ok(Written::Lost),
+            Err(Error::Api(status)) => Ok(Written::Refused(format!(
+                "the authorities could not be written into the {} {}, which keeps those that it has; trying again: {}",
+                self.kind,
+                names::WEBHOOK,
+                status.message
+            ))),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -95,6 +147,14 @@ impl Written {
             (Self::Changed(one), Self::Changed(other)) => Self::Changed([one, other].concat()),
             (Self::Kept, other) | (Self::Changed(_), other @ (Self::Lost | Self::Refused(_))) => other,
             (one, _) => one,
+        }
+    }
+
+    /// Why not all of it could be written.
+    pub(super) fn refusal(&self) -> Option<&str> {
+        match self {
+            Self::Refused(why) => Some(why),
+            Self::Kept | Self::Changed(_) | Self::Lost => None,
         }
     }
 }
@@ -108,59 +168,38 @@ pub(super) fn changes(client: &Client) -> impl Stream<Item = ()> + Send + use<> 
     futures::stream::select(mutating, validating)
 }
 
-fn bundle(config: &WebhookClientConfig) -> Vec<CertificateDer<'static>> {
-    let text = config.ca_bundle.as_ref().map(|bundle| String::from_utf8_lossy(&bundle.0)).unwrap_or_default();
-    chain(&text)
+/// Whom a hook trusts.
+fn bundle(hook: &Value) -> Vec<CertificateDer<'static>> {
+    let text = hook["clientConfig"]["caBundle"].as_str().unwrap_or_default();
+    let bytes = BASE64.decode(text.as_bytes()).unwrap_or_default();
+    chain(&String::from_utf8_lossy(&bytes))
 }
 
-/// Says whether anything changed. The order does not matter, and an authority counts once.
-fn set(config: &mut WebhookClientConfig, authorities: &[CertificateDer<'static>]) -> bool {
-    let held = bundle(config);
-    if held.len() == authorities.len() && authorities.iter().all(|authority| held.contains(authority)) {
-        return false;
-    }
-    let text: String = authorities.iter().map(|authority| pem(authority)).collect();
-    config.ca_bundle = Some(ByteString(text.into_bytes()));
-    true
-}
-
-macro_rules! trust {
-    ($name:ident, $configuration:ident) => {
-        async fn $name(
-            client: &Client,
-            configuration: Option<&mut $configuration>,
-            authorities: &[CertificateDer<'static>],
-        ) -> Result<Written, kube::Error> {
-            let Some(configuration) = configuration else { return Ok(Written::Kept) };
-            let mut wanted = configuration.clone();
-            let hooks = wanted.webhooks.iter_mut().flatten();
-            let changed = hooks.filter_map(|hook| set(&mut hook.client_config, authorities).then_some(())).count();
-            if changed == 0 {
-                return Ok(Written::Kept);
-            }
-            let api: Api<$configuration> = Api::all(client.clone());
-            match api.replace(names::WEBHOOK, &PostParams::default(), &wanted).await {
-                Ok(written) => {
-                    *configuration = written;
-                    Ok(Written::Changed(vec![stringify!($configuration)]))
-                }
-                // Gone or written meanwhile; the next look settles it.
-                Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => Ok(Written::Lost),
-                Err(kube::Error::Api(status)) => Ok(Written::Refused(status.message)),
-                Err(error) => Err(error),
-            }
-        }
+/// The configuration with these authorities in every hook, and nothing else changed; nothing where they are there already. The order does
+/// not matter, and an authority counts once.
+fn trusting(configuration: &Value, authorities: &[CertificateDer<'static>]) -> Option<Value> {
+    let holds = |hook: &Value| {
+        let held = bundle(hook);
+        held.len() == authorities.len() && authorities.iter().all(|authority| held.contains(authority))
     };
+    let text: String = authorities.iter().map(|authority| pem(authority)).collect();
+    let text = BASE64.encode(text.as_bytes());
+    let mut wanted = configuration.clone();
+    let mut is_changed = false;
+    for hook in wanted.get_mut("webhooks").and_then(Value::as_array_mut)?.iter_mut().filter(|hook| !holds(hook)) {
+        let place = hook.get_mut("clientConfig").and_then(Value::as_object_mut)?;
+        place.insert("caBundle".to_owned(), text.clone().into());
+        is_changed = true;
+    }
+    is_changed.then_some(wanted)
 }
-
-trust!(trust_mutating, MutatingWebhookConfiguration);
-trust!(trust_validating, ValidatingWebhookConfiguration);
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use jiff::Timestamp;
+    use serde_json::json;
 
     use super::super::certificate::Pair;
     use super::*;
@@ -170,17 +209,40 @@ mod tests {
         chain(&pair.certificate).remove(0)
     }
 
+    fn configuration(bundles: &[&str]) -> Value {
+        let hook = |bundle: &&str| json!({ "clientConfig": { "url": "https://a", "caBundle": BASE64.encode(bundle.as_bytes()) } });
+        json!({ "webhooks": bundles.iter().map(hook).collect::<Vec<_>>() })
+    }
+
     #[test]
     fn a_bundle_is_written_when_it_is_another_set() {
         let [one, other] = [authority(), authority()];
-        let mut config = WebhookClientConfig::default();
-        assert!(set(&mut config, &[one.clone(), other.clone()]));
-        assert_eq!(bundle(&config), [one.clone(), other.clone()]);
-        assert!(!set(&mut config, &[other.clone(), one.clone()]), "the order does not matter");
-        assert!(set(&mut config, std::slice::from_ref(&other)), "what is not ours goes");
-        assert_eq!(bundle(&config), std::slice::from_ref(&other));
-        config.ca_bundle = Some(ByteString(format!("{0}{0}", pem(&other)).into_bytes()));
-        assert!(set(&mut config, &[other]), "what stands there twice is mended");
+        let [first, second] = [&one, &other].map(|authority| pem(authority));
+        let both = format!("{first}{second}");
+        let wanted = [one, other.clone()];
+        let written = trusting(&configuration(&["", &both]), &wanted).unwrap();
+        assert_eq!(written, configuration(&[&both, &both]));
+        let other_way_round = configuration(&[&format!("{second}{first}")]);
+        assert_eq!(trusting(&other_way_round, &wanted), None, "the order does not matter");
+        let one_of_them = configuration(&[&second]);
+        assert_eq!(trusting(&other_way_round, &wanted[1..]), Some(one_of_them.clone()), "what is not ours goes");
+        let twice = configuration(&[&format!("{second}{second}")]);
+        assert_eq!(trusting(&twice, &[other]), Some(one_of_them), "what stands there twice is mended");
+        assert_eq!(trusting(&json!({}), &wanted), None, "there is no hook");
+    }
+
+    #[test]
+    fn what_an_api_server_knows_and_we_do_not_is_kept() {
+        let mut known = configuration(&[""]);
+        known["kind"] = "MutatingWebhookConfiguration".into();
+        known["metadata"] = json!({ "resourceVersion": "7", "anotherPart": { "of": "metadata" } });
+        known["webhooks"][0]["anotherField"] = json!(["of", "a", "hook"]);
+        known["webhooks"][0]["clientConfig"]["anotherWay"] = json!({ "to": "call" });
+        let wanted = [authority()];
+        let mut written = trusting(&known, &wanted).unwrap();
+        assert_eq!(bundle(&written["webhooks"][0]), wanted);
+        written["webhooks"][0]["clientConfig"]["caBundle"] = "".into();
+        assert_eq!(written, known);
     }
 
     #[test]

@@ -5,12 +5,14 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use kube::Client;
+use release_shared::names;
 
-use super::anchors::{Anchors, verify};
+use super::anchors::Anchors;
 use super::certificate::{Facts, Pair, chain};
 use super::choose::{Choice, Standing, choose};
 use super::hooks::{Hooks, Written};
 use super::tell::{News, Teller};
+use super::trust::{Absence, Trust};
 use super::{Certificates, Error};
 use crate::health::Readiness;
 
@@ -20,29 +22,23 @@ pub(super) const INTERVAL: Duration = Duration::from_secs(30);
 /// faster than this.
 pub(super) const RETRY: Duration = Duration::from_secs(1);
 
-/// Whether the API server trusts us.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Trust {
-    /// All hooks trust what is served.
-    Given,
-    /// The authority could not be written: what the API server said.
-    Refused(String),
-    /// A configuration is not installed.
-    NotInstalled,
-    /// A hook would not take what is served for us: why.
-    Missing(String),
+/// What a look has shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Judgement {
+    /// All hooks that are installed trust what is served.
+    pub(super) is_trusted: bool,
+    /// How often in a row whom they should trust could not be written.
+    pub(super) refusals: u32,
+    /// What is missing of the configurations, if anything, was missing at the look before.
+    pub(super) is_sure: bool,
+    /// Both configurations are there.
+    pub(super) is_complete: bool,
 }
 
-impl std::fmt::Display for Trust {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Given => f.write_str("given"),
-            Self::Refused(why) => {
-                write!(f, "the authority could not be written into a webhook configuration; trying again: {why}")
-            }
-            Self::NotInstalled => f.write_str("a webhook configuration is not installed; nobody calls until it is"),
-            Self::Missing(why) => write!(f, "a webhook configuration does not trust the certificate: {why}"),
-        }
+impl Judgement {
+    /// Nothing is to be mended by another look soon.
+    pub(super) fn is_calm(self) -> bool {
+        self.is_trusted && self.is_sure && self.refusals == 0
     }
 }
 
@@ -50,17 +46,47 @@ impl std::fmt::Display for Trust {
 pub(super) struct Keeper {
     pub(super) client: Client,
     pub(super) names: Vec<String>,
-    pub(super) propagation: Duration,
+    propagation: Duration,
     pub(super) certificates: Arc<Certificates>,
-    pub(super) readiness: Arc<Readiness>,
+    readiness: Arc<Readiness>,
     pub(super) teller: Teller,
     pub(super) anchors: Anchors,
     pub(super) served: Option<Pair>,
-    pub(super) deviations: Vec<String>,
-    pub(super) said: String,
+    absence: Absence,
+    deviations: Vec<String>,
+    /// Why whom the hooks should trust could not be written last, and how often in a row.
+    refusal: Option<String>,
+    refusals: u32,
+    said: String,
 }
 
 impl Keeper {
+    /// One that has not looked yet.
+    pub(super) fn new(
+        client: Client,
+        names: Vec<String>,
+        propagation: Duration,
+        certificates: Arc<Certificates>,
+        readiness: Arc<Readiness>,
+        teller: Teller,
+    ) -> Self {
+        Self {
+            client,
+            names,
+            propagation,
+            certificates,
+            readiness,
+            teller,
+            anchors: Anchors::default(),
+            served: None,
+            absence: Absence::default(),
+            deviations: Vec::new(),
+            refusal: None,
+            refusals: 0,
+            said: String::new(),
+        }
+    }
+
     /// Sees whom the hooks trust now.
     pub(super) fn observe(&mut self, hooks: &Hooks) {
         self.anchors.observe(&hooks.trusted_by_all(), Instant::now());
@@ -96,43 +122,56 @@ impl Keeper {
         Standing { is_valid, trusted }
     }
 
-    /// Judges what has become of it all, and says so where it is new.
-    pub(super) fn judge(&mut self, hooks: &Hooks, written: &Written) -> Trust {
-        self.compare(hooks);
-        let trust = self.trust(hooks, written);
-        self.readiness.set_trusted(trust == Trust::Given);
-        self.certificates.report(hooks.bundles(), self.deviations.clone());
-        self.say(trust.to_string());
-        trust
-    }
-
-    fn trust(&self, hooks: &Hooks, written: &Written) -> Trust {
-        if !hooks.are_installed() {
-            return Trust::NotInstalled;
-        }
-        if let Written::Refused(why) = written {
-            return Trust::Refused(why.clone());
-        }
+    /// Judges what has become of it all, and says so where it is new. That whom the hooks should trust could not be written is to be looked
+    /// at; unready is only what they do not trust: all replicas would be at once, and changes be refused that could be answered.
+    pub(super) fn judge(&mut self, hooks: &Hooks, written: &Written) -> Judgement {
+        let is_sure = self.compare(hooks);
+        self.refused(written.refusal());
         let served = self.served.as_ref().map(|served| chain(&served.certificate)).unwrap_or_default();
         let bundles = hooks.bundles();
-        let wrong = bundles.iter().find_map(|bundle| verify(bundle, &served, &self.names).err());
-        wrong.map_or(Trust::Given, |wrong| Trust::Missing(wrong.to_string()))
+        let trust = Trust::of(&bundles, &served, &self.names);
+        let wrong = trust.wrong(self.refusal.as_deref());
+        let remarks = self.deviations.iter().chain(&self.refusal).cloned().collect();
+        self.certificates.report(bundles, remarks);
+        self.readiness.set_trust(wrong.clone());
+        let is_warning = matches!(trust, Trust::Missing(_));
+        self.say(is_warning, wrong.unwrap_or_else(|| "given".to_owned()));
+        let is_complete = hooks.missing().is_empty();
+        Judgement { is_trusted: trust == Trust::Given, refusals: self.refusals, is_sure, is_complete }
     }
 
-    /// Whether the hooks are as installed; where they are not installed, there is nothing to say about them.
-    fn compare(&mut self, hooks: &Hooks) {
-        let deviations = if hooks.are_installed() { hooks.deviations(&self.names) } else { return };
+    /// Compares the hooks with those that come with this version. Says whether the next look could say nothing else.
+    fn compare(&mut self, hooks: &Hooks) -> bool {
+        let Some(missing) = self.absence.observe(hooks.missing(), hooks.count()) else { return false };
+        let missing = missing.into_iter().map(|kind| {
+            format!("the {kind} {} is missing: install deploy/webhook/configurations.yaml again", names::WEBHOOK)
+        });
+        let deviations: Vec<String> = missing.chain(hooks.deviations(&self.names)).collect();
         if deviations != self.deviations {
             self.teller.tell(&News::configuration(&deviations));
             self.deviations = deviations;
         }
+        true
+    }
+
+    fn refused(&mut self, refusal: Option<&str>) {
+        self.refusals = if refusal.is_some() { self.refusals.saturating_add(1) } else { 0 };
+        if self.refusal.as_deref() != refusal {
+            self.refusal = refusal.map(str::to_owned);
+            self.teller.tell(&News::authorities(refusal));
+        }
     }
 
     /// Logs the state where it is another one than before.
-    pub(super) fn say(&mut self, state: String) {
-        if self.said != state {
-            tracing::info!(state, "trust of the API server");
-            self.said = state;
+    pub(super) fn say(&mut self, is_warning: bool, state: String) {
+        if self.said == state {
+            return;
         }
+        if is_warning {
+            tracing::warn!(state, "trust of the API server");
+        } else {
+            tracing::info!(state, "trust of the API server");
+        }
+        self.said = state;
     }
 }

@@ -11,7 +11,7 @@ use super::choose::Choice;
 use super::error_chain;
 use super::files::{Paths, wrong};
 use super::hooks::{self, Hooks, Written};
-use super::keeper::{INTERVAL, Keeper, RETRY, Trust};
+use super::keeper::{INTERVAL, Keeper, RETRY};
 use super::tell::News;
 
 /// How often the files are looked at.
@@ -55,17 +55,17 @@ impl Mounted {
         let hooks = match tokio::time::timeout(LIMIT, Hooks::read(&self.keeper.client)).await {
             Ok(Ok(hooks)) => hooks,
             Ok(Err(error)) => {
-                self.keeper.say(error_chain(&error));
+                self.keeper.say(true, error_chain(&error));
                 return false;
             }
             Err(_) => {
-                self.keeper.say(format!("the API server did not answer within {} s", LIMIT.as_secs()));
+                self.keeper.say(true, format!("the API server did not answer within {} s", LIMIT.as_secs()));
                 return false;
             }
         };
         self.keeper.observe(&hooks);
         let is_served = self.offer(read);
-        self.keeper.judge(&hooks, &Written::Kept) == Trust::Given && is_served
+        self.keeper.judge(&hooks, &Written::Kept).is_calm() && is_served
     }
 
     /// Serves what is in the files if it can be, and says what is wrong with it if not.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::choose::Choice;
 use super::hooks::{self, Hooks, Written};
-use super::keeper::{INTERVAL, Keeper, RETRY, Trust};
+use super::keeper::{INTERVAL, Keeper, RETRY};
 use super::rotate::{Beside, authority_of, rotate};
 use super::secret::{self, Shared};
 use super::state::{Old, State};
@@ -25,36 +25,35 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// See the module.
 pub(super) struct Own {
-    pub(super) keeper: Keeper,
-    pub(super) namespace: String,
-    pub(super) lifetimes: Lifetimes,
+    keeper: Keeper,
+    namespace: String,
+    lifetimes: Lifetimes,
     /// The authority of what is served.
-    pub(super) served: Option<Old>,
+    served: Option<Old>,
     /// What was in the Secret when it was looked at last.
-    pub(super) remembered: Option<State>,
-    /// What was there when all hooks trusted us last.
-    pub(super) settled: Option<State>,
+    remembered: Option<State>,
+    /// What was there when all hooks had it last.
+    settled: Option<State>,
 }
 
 impl Own {
+    /// One that has not looked yet. The Secret is in the namespace.
+    pub(super) fn new(keeper: Keeper, namespace: String, lifetimes: Lifetimes) -> Self {
+        Self { keeper, namespace, lifetimes, served: None, remembered: None, settled: None }
+    }
+
     /// For ever.
     pub(super) async fn keep(mut self) {
         let client = self.keeper.client.clone();
         let changes = futures::stream::select(hooks::changes(&client), secret::changes(&client, &self.namespace));
         let mut changes = std::pin::pin!(changes);
         loop {
-            let wait = match tokio::time::timeout(LIMIT, self.look()).await {
-                Ok(Ok(true)) => INTERVAL.min(self.lifetimes.leaf / 20),
-                Ok(Ok(false)) => Duration::ZERO,
-                Ok(Err(error)) => {
-                    self.keeper.say(error_chain(&error));
-                    Duration::ZERO
-                }
-                Err(_) => {
-                    self.keeper.say(format!("the API server did not answer within {} s", LIMIT.as_secs()));
-                    Duration::ZERO
-                }
+            let looked = match tokio::time::timeout(LIMIT, self.look()).await {
+                Ok(looked) => looked.map_err(|error| error_chain(&error)),
+                Err(_) => Err(format!("the API server did not answer within {} s", LIMIT.as_secs())),
             };
+            let wait = looked.as_ref().map_or(Duration::ZERO, |pace| pace.wait(INTERVAL.min(self.lifetimes.leaf / 20)));
+            self.problem_is(looked.err());
             tokio::time::sleep(RETRY).await;
             tokio::select! {
                 Some(()) = changes.next() => {}
@@ -65,8 +64,7 @@ impl Own {
         }
     }
 
-    /// One look. Says whether all is at rest.
-    async fn look(&mut self) -> Result<bool, Error> {
+    async fn look(&mut self) -> Result<Pace, Error> {
         for _ in 0..TRIES {
             let mut hooks = Hooks::read(&self.keeper.client).await?;
             self.keeper.observe(&hooks);
@@ -114,73 +112,53 @@ impl Own {
         }
     }
 
-    fn serve(&mut self, hooks: &Hooks, written: &Written, state: State) -> Result<bool, Error> {
+    fn serve(&mut self, hooks: &Hooks, written: &Written, state: State) -> Result<Pace, Error> {
         let choice = self.keeper.offer(&state.leaf)?;
         if choice == Choice::Take {
             self.served = authority_of(&state.leaf, &state.authorities());
         }
-        let is_given = self.keeper.judge(hooks, written) == Trust::Given;
-        let is_at_rest = is_given && choice == Choice::Take && state.next.is_none();
-        self.settled = is_given.then_some(state);
-        Ok(is_at_rest)
+        let judged = self.keeper.judge(hooks, written);
+        let pace = match judged {
+            _ if judged.is_calm() && choice == Choice::Take && state.next.is_none() => Pace::Rest,
+            _ if judged.is_trusted && judged.is_sure && judged.refusals > 0 => Pace::Patience(judged.refusals),
+            _ => Pace::Haste,
+        };
+        self.settled = (judged.is_calm() && judged.is_complete).then_some(state);
+        Ok(pace)
+    }
+
+    /// What kept a look from its end.
+    fn problem_is(&mut self, problem: Option<String>) {
+        let remark =
+            problem.as_ref().map(|problem| format!("the certificates cannot be looked after; trying again: {problem}"));
+        self.keeper.certificates.set_problem(remark);
+        if let Some(problem) = problem {
+            self.keeper.say(true, problem);
+        }
+    }
+}
+
+/// When to look again where nothing changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// All is well.
+    Rest,
+    /// Calls are answered, and so many looks in a row could not write what should be.
+    Patience(u32),
+    /// Something is under way, or calls are not answered.
+    Haste,
+}
+
+impl Pace {
+    /// How long after [`RETRY`].
+    fn wait(self, rest: Duration) -> Duration {
+        match self {
+            Self::Rest => rest,
+            Self::Patience(refusals) => rest.min(RETRY.saturating_mul(2_u32.saturating_pow(refusals - 1)) - RETRY),
+            Self::Haste => Duration::ZERO,
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use futures::stream;
-    use kube::Client;
-    use kube::client::Body;
-
-    use super::super::anchors::Anchors;
-    use super::super::tell::Teller;
-    use super::super::{Certificates, Lifetimes};
-    use super::*;
-
-    /// The first two answers begin and do not end; after them nothing is found.
-    fn stalling(asked: Arc<AtomicUsize>) -> Client {
-        let service = tower::service_fn(move |_: axum::http::Request<Body>| {
-            let turn = asked.fetch_add(1, Ordering::Relaxed);
-            async move {
-                let endless = stream::pending::<Result<axum::body::Bytes, std::io::Error>>();
-                let (status, body) = if turn < 2 {
-                    (200, axum::body::Body::from_stream(endless))
-                } else {
-                    (404, axum::body::Body::empty())
-                };
-                axum::http::Response::builder().status(status).body(body)
-            }
-        });
-        Client::new(service, "default")
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_answer_that_stalls_does_not_end_the_keeping() {
-        let asked = Arc::new(AtomicUsize::new(0));
-        let client = stalling(Arc::clone(&asked));
-        let hour = Duration::from_secs(3600);
-        let keeper = Keeper {
-            names: vec!["a.b.svc".to_owned()],
-            propagation: Duration::ZERO,
-            certificates: Arc::new(Certificates::default()),
-            readiness: Arc::default(),
-            teller: Teller::new(client.clone(), "b"),
-            anchors: Anchors::default(),
-            served: None,
-            deviations: Vec::new(),
-            said: String::new(),
-            client,
-        };
-        let lifetimes = Lifetimes { propagation: Duration::ZERO, leaf: hour, authority: 3 * hour };
-        let namespace = "b".to_owned();
-        let own = Own { keeper, namespace, lifetimes, served: None, remembered: None, settled: None };
-        tokio::spawn(own.keep());
-        tokio::time::sleep(LIMIT / 2).await;
-        assert_eq!(asked.load(Ordering::Relaxed), 2, "both configurations are waited for");
-        tokio::time::sleep(LIMIT).await;
-        assert!(asked.load(Ordering::Relaxed) > 4, "it did not look again");
-    }
-}
+mod tests;

@@ -75,6 +75,17 @@ impl News {
         Self { is_warning: !deviations.is_empty(), reason: "ConfigurationChanged", note, about: About::Deployment }
     }
 
+    /// Whom the hooks should trust could not be written, or could be in the end.
+    pub(super) fn authorities(refusal: Option<&str>) -> Self {
+        let (reason, note) = match refusal {
+            Some(refusal) => ("AuthorityRefused", refusal),
+            None => {
+                ("AuthorityAccepted", "The configurations have the authorities now that could not be written before")
+            }
+        };
+        Self { is_warning: refusal.is_some(), reason, note: note.to_owned(), about: About::Deployment }
+    }
+
     /// Mounted files that are not served.
     pub(super) fn files(problem: String) -> Self {
         Self { is_warning: true, reason: "CertificateRefused", note: problem, about: About::Deployment }

@@ -1,7 +1,6 @@
 //! What of the installed hooks is not as this version comes: a weakened hook lets changes go past the record, one that calls somebody else
 //! takes the webhook out of the path, and nobody would see either.
 
-use k8s_openapi::api::admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration};
 use release_shared::yaml;
 use serde_json::Value;
 
@@ -15,25 +14,15 @@ const PORT: u64 = 443;
 /// What nothing is installed with, and what would let objects go past us.
 const SELECTORS: [&str; 2] = ["namespaceSelector", "objectSelector"];
 
-/// One sentence for each field that differs, for each hook that is missing, and for each that is not ours. `names` are those that the
-/// certificate is for. A configuration that is not there at all is none.
-pub(super) fn of(
-    mutating: Option<&MutatingWebhookConfiguration>,
-    validating: Option<&ValidatingWebhookConfiguration>,
-    names: &[String],
-) -> Vec<String> {
-    let held = [mutating.map(serde_json::to_value), validating.map(serde_json::to_value)];
-    let held: Vec<Value> = held.into_iter().flatten().filter_map(Result::ok).collect();
-    compare(&held, names)
-}
-
-fn compare(held: &[Value], names: &[String]) -> Vec<String> {
+/// One sentence for each field that differs, for each hook that is missing, and for each that is not ours. `held` are the configurations
+/// that are there, with their kinds; `names` are those that the certificate is for.
+pub(super) fn of<'a>(held: impl Iterator<Item = (&'a str, &'a Value)>, names: &[String]) -> Vec<String> {
     let documents = yaml::read(INSTALLED).unwrap_or_default();
-    let pairs = documents.iter().filter_map(|installed| {
-        let of_kind = held.iter().find(|held| held["kind"] == installed.value["kind"])?;
-        Some((&installed.value, of_kind))
-    });
-    pairs.flat_map(|(installed, held)| of_configuration(installed, held, names)).collect()
+    let of_one = |(kind, held): (&str, &Value)| {
+        let installed = documents.iter().find(|document| document.value["kind"] == kind);
+        installed.map(|installed| of_configuration(&installed.value, held, names)).unwrap_or_default()
+    };
+    held.flat_map(of_one).collect()
 }
 
 fn of_configuration(installed: &Value, held: &Value, names: &[String]) -> Vec<String> {
@@ -110,7 +99,8 @@ mod tests {
     const SERVICE: &str = "release-webhook.release-system.svc";
 
     fn told(held: &[Value]) -> Vec<String> {
-        compare(held, &[SERVICE.to_owned(), "hooks.acme.example".to_owned(), "::1".to_owned()])
+        let held = held.iter().map(|held| (held["kind"].as_str().unwrap(), held));
+        of(held, &[SERVICE.to_owned(), "hooks.acme.example".to_owned(), "::1".to_owned()])
     }
 
     /// What is told when the first hook calls that place.
@@ -207,13 +197,14 @@ mod tests {
     }
 
     #[test]
-    fn the_types_of_the_client_keep_what_is_compared() {
-        let [mutating, validating] = <[Value; 2]>::try_from(installed()).unwrap();
-        let mutating: MutatingWebhookConfiguration = serde_json::from_value(mutating).unwrap();
-        let validating: ValidatingWebhookConfiguration = serde_json::from_value(validating).unwrap();
-        let names = [SERVICE.to_owned()];
-        assert_eq!(of(Some(&mutating), Some(&validating), &names), [""; 0]);
-        let emptied = ValidatingWebhookConfiguration { webhooks: None, ..validating };
-        assert_eq!(of(Some(&mutating), Some(&emptied), &names).len(), 2);
+    fn a_configuration_without_hooks_is_told() {
+        let mut held = installed();
+        held[1].as_object_mut().unwrap().remove("webhooks");
+        let missing = |hook: &str| {
+            format!(
+                "the hook {hook}.release.openchoreo.dev is missing: install deploy/webhook/configurations.yaml again"
+            )
+        };
+        assert_eq!(told(&held), [missing("validate"), missing("delete")]);
     }
 }
