@@ -118,8 +118,8 @@ impl Judge<'_> {
         }
     }
 
-    /// Who signs, and knows what another replica has signed with: a key that is not known may have been made just now, and is looked for. Nobody keeps a turn while
-    /// looking.
+    /// Who signs, and knows what another replica has signed with: a key that is not known may have been made just now, and is looked for.
+    /// Nobody keeps a turn while looking.
     async fn signer<'t>(&'t self, turn: Turn<'t>) -> (Option<Arc<Signer>>, Turn<'t>) {
         let signer = self.app.keys.signer();
         let unknown = signer.as_deref().map(|signer| self.request.unknown_keys(self.mode, signer)).unwrap_or_default();
