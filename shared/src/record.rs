@@ -31,5 +31,5 @@ pub use needed::needed_releases;
 pub use ring::Bounds;
 pub use room::WEBHOOK_ANNOTATION_LIMIT;
 pub use said::{said, said_faults};
-pub use stamp::{Stamp, StampRequest, follows_unknown_key, has_unknown_key, next_revision, stamp, verify};
+pub use stamp::{Stamp, StampRequest, followed_unknown_key, next_revision, stamp, unknown_keys, verify};
 pub use verify::{Evidence, check_chain, check_object, examine};

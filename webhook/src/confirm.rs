@@ -2,7 +2,6 @@
 //! behind.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Namespace;
@@ -20,8 +19,6 @@ use crate::cache;
 use crate::lookups::Lookups;
 use crate::review::Request;
 
-/// How long the API server may take; it is waiting for our own answer meanwhile.
-const LIMIT: Duration = Duration::from_secs(1);
 /// How many looks one review may cost.
 const MOST: usize = 12;
 /// How many Releases are read at once, without their objects.
@@ -32,8 +29,6 @@ const BINDINGS: u32 = 4;
 /// Why nothing could be confirmed.
 #[derive(Debug, Error)]
 pub(crate) enum Error {
-    #[error("the API server did not answer within {} s", LIMIT.as_secs())]
-    Slow,
     #[error("failed to read what the judgement rests on")]
     Api(#[from] kube::Error),
     #[error("failed to read an object")]
@@ -50,8 +45,7 @@ pub(crate) async fn confirm(
     world: &mut Arc<World>,
 ) -> Result<(), Error> {
     let looks = rests_on.iter().take(MOST).map(|other| look(client, lookups, request, other));
-    let found = tokio::time::timeout(LIMIT, try_join_all(looks)).await.map_err(|_| Error::Slow)??;
-    for seen in found.into_iter().flatten() {
+    for seen in try_join_all(looks).await?.into_iter().flatten() {
         match seen {
             // It is not there, as everybody knew.
             Seen::Object(kind, name, None) if !world.has(kind, &name) => {}
@@ -65,9 +59,7 @@ pub(crate) async fn confirm(
 
 /// Whether a namespace is on its way out: then nothing in it holds anything.
 pub(crate) async fn is_ending(client: &Client, namespace: &str) -> Result<bool, Error> {
-    let namespaces = Api::<Namespace>::all(client.clone());
-    let look = namespaces.get_metadata_opt(namespace);
-    let found = tokio::time::timeout(LIMIT, look).await.map_err(|_| Error::Slow)??;
+    let found = Api::<Namespace>::all(client.clone()).get_metadata_opt(namespace).await?;
     Ok(found.is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_some()))
 }
 

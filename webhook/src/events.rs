@@ -22,11 +22,15 @@ use release_shared::validate::is_unrecorded_deletion;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
+use crate::lookups::Lookups;
+
 /// How many deletions may wait to be told of. Beyond that the one that has waited longest gives way: what is really deleted is gone at the
 /// first look, mostly.
 const WAITING: usize = 256;
-/// How many requests there may be at once.
+/// How many requests there may be at once after the answers. No review waits for these, and they take no place of those for which one does.
 const AT_ONCE: usize = 8;
+/// How long each of them may take.
+const LIMIT: Duration = Duration::from_secs(10);
 /// When it is looked whether the object is really gone: somebody else may have refused its deletion.
 const LOOKS: [Duration; 4] =
     [Duration::from_millis(100), Duration::from_millis(400), Duration::from_secs(2), Duration::from_secs(8)];
@@ -71,15 +75,15 @@ impl Events {
 
     /// Looks at the object of a deletion that is about to be let through, until this moment at most, and hands over what was seen of it,
     /// if it is as the review has it.
-    pub(crate) async fn witness(&self, said: &Unrecorded, until: Instant) {
-        match tokio::time::timeout_at(until.into(), self.objects.get(said)).await {
-            Ok(Ok(there)) => {
+    pub(crate) async fn witness(&self, lookups: &Lookups, said: &Unrecorded, until: Instant) {
+        let look = lookups.ask(self.objects.get(said));
+        match lookups.find("whether the object of a deletion is there", until.into(), look).await {
+            Some(there) => {
                 if let Some(deletion) = there.and_then(|there| seen(said, &there)) {
                     self.hand_over(deletion);
                 }
             }
-            Ok(Err(error)) => self.untold(said, &error.to_string()),
-            Err(_) => self.untold(said, "the API server did not say in time whether the object is there"),
+            None => self.untold(said, "the API server did not say whether the object is there"),
         }
     }
 
@@ -117,9 +121,14 @@ struct Objects {
 }
 
 impl Objects {
+    /// Asks in turn, after the answer.
+    async fn ask<T>(&self, question: impl Future<Output = kube::Result<T>>) -> kube::Result<T> {
+        let _turn = self.requests.acquire().await;
+        tokio::time::timeout(LIMIT, question).await.unwrap_or_else(|late| Err(kube::Error::Service(late.into())))
+    }
+
     /// What there is of the object's name.
     async fn get(&self, deletion: &Unrecorded) -> kube::Result<Option<PartialObjectMeta<DynamicObject>>> {
-        let _turn = self.requests.acquire().await;
         let Unrecorded { kind, namespace, name, .. } = deletion;
         let objects = Api::<DynamicObject>::namespaced_with(self.client.clone(), namespace, &resource(*kind));
         objects.get_metadata_opt(name).await
@@ -127,7 +136,7 @@ impl Objects {
 
     /// Whether the object is gone, or only something of its own holds it.
     async fn is_gone(&self, deletion: &Unrecorded) -> kube::Result<bool> {
-        Ok(self.get(deletion).await?.is_none_or(|there| {
+        Ok(self.ask(self.get(deletion)).await?.is_none_or(|there| {
             there.metadata.uid.as_deref() != Some(&deletion.uid) || there.metadata.deletion_timestamp.is_some()
         }))
     }
@@ -195,8 +204,7 @@ async fn tell(objects: Arc<Objects>, instance: String, deletion: Unrecorded, use
         match objects.is_gone(&deletion).await {
             Ok(true) => {
                 let users = users.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                let _turn = objects.requests.acquire().await;
-                return write::write(&objects.client, &instance, &deletion, &users).await;
+                return write::write(&objects, &instance, &deletion, &users).await;
             }
             Ok(false) => {}
             Err(error) => tracing::debug!(error = %error, "it could not be looked whether an object is gone"),

@@ -39,13 +39,10 @@ pub(crate) async fn answer(app: &App, mode: Mode, body: &[u8], patience: Option<
         return reply;
     }
     let lookups = &app.lookups;
-    match lookups.within(deadline, lookups.ask(is_ending(&app.client, request.namespace()))).await {
-        Some(Ok(true)) => review::let_go(&request),
-        Some(Ok(false)) | None => reply,
-        Some(Err(error)) => {
-            tracing::warn!(error = %error, "it could not be looked whether a namespace is ending; the refusal stands");
-            reply
-        }
+    let look = lookups.ask(is_ending(&app.client, request.namespace()));
+    match lookups.find("whether a namespace is ending", deadline, look).await {
+        Some(true) => review::let_go(&request),
+        Some(false) | None => reply,
     }
 }
 
@@ -99,19 +96,12 @@ impl Judge<'_> {
         let Self { app: App { client, lookups, .. }, request, deadline, .. } = *self;
         match open {
             Open::Objects(unseen) => {
-                match lookups.within(deadline, confirm(client, lookups, request, &unseen, &mut known.world)).await {
-                    Some(Ok(())) => true,
-                    Some(Err(error)) => {
-                        tracing::warn!(error = %error, "what the judgement rests on could not be confirmed; the judgement stands");
-                        lookups.failed();
-                        false
-                    }
-                    None => false,
-                }
+                let look = confirm(client, lookups, request, &unseen, &mut known.world);
+                lookups.find("what a judgement rests on", deadline, look).await.is_some()
             }
             Open::Permissions(unasked) => {
-                let found = lookups.within(deadline, permission::ask(client, lookups, request, &unasked)).await;
-                found.map(|found| known.verdicts.extend(found)).is_some()
+                known.verdicts.extend(permission::ask(client, lookups, deadline, request, &unasked).await);
+                true
             }
         }
     }
@@ -128,19 +118,16 @@ impl Judge<'_> {
         }
     }
 
-    /// Who signs, and knows what another replica has signed with: a key that was made just now is looked up once. Nobody keeps a turn while
-    /// looking.
+    /// Who signs, and knows what another replica has signed with: a key that is not known may have been made just now, and is looked for.
+    /// Nobody keeps a turn while looking.
     async fn signer<'t>(&'t self, turn: Turn<'t>) -> (Option<Arc<Signer>>, Turn<'t>) {
         let signer = self.app.keys.signer();
-        let is_unknown = |signer: &Signer| match self.mode {
-            Mode::Mutate => self.request.follows_unknown_key(signer),
-            Mode::Validate => self.request.has_unknown_key(signer),
-        };
-        if !signer.as_deref().is_some_and(is_unknown) {
+        let unknown = signer.as_deref().map(|signer| self.request.unknown_keys(self.mode, signer)).unwrap_or_default();
+        if unknown.is_empty() {
             return (signer, turn);
         }
         drop(turn);
-        let signer = self.app.keys.refreshed().await;
+        let signer = self.app.keys.having_sought(&unknown, &self.app.lookups, self.deadline).await;
         (signer, self.app.load.turn(self.size).await)
     }
 }

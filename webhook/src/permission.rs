@@ -1,7 +1,5 @@
 //! Whether somebody may go past a rule: one SubjectAccessReview for each permission, asked while the API server waits for our own answer.
 
-use std::time::Duration;
-
 use futures::future::join_all;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use kube::api::PostParams;
@@ -9,12 +7,11 @@ use kube::{Api, Client};
 use release_shared::names;
 use release_shared::validate::{Verdict, Verdicts};
 use release_shared::violation::Permission;
+use tokio::time::Instant;
 
 use crate::lookups::Lookups;
 use crate::review::Request;
 
-/// How long the API server may take.
-const LIMIT: Duration = Duration::from_secs(1);
 /// How many permissions one review may ask for; a write meets a pipeline or two and one environment.
 const MOST: usize = 8;
 
@@ -22,32 +19,22 @@ const MOST: usize = 8;
 pub(crate) async fn ask(
     client: &Client,
     lookups: &Lookups,
+    deadline: Instant,
     request: &Request<'_>,
     permissions: &[Permission],
 ) -> Verdicts {
-    let (asked, too_many) = permissions.split_at(permissions.len().min(MOST));
-    let ask = |permission| lookups.ask(ask_one(client, request, permission));
-    let verdicts = join_all(asked.iter().map(ask)).await;
-    let unknown = too_many.iter().map(|permission| (permission.clone(), Verdict::Unknown));
-    asked.iter().cloned().zip(verdicts).chain(unknown).collect()
-}
-
-async fn ask_one(client: &Client, request: &Request<'_>, permission: &Permission) -> Verdict {
     let reviews = Api::<SubjectAccessReview>::all(client.clone());
-    let question = question(request, permission);
-    let params = PostParams::default();
-    match tokio::time::timeout(LIMIT, reviews.create(&params, &question)).await {
-        Ok(Ok(review)) if review.status.as_ref().is_some_and(|status| status.allowed) => Verdict::Permitted,
-        Ok(Ok(_)) => Verdict::Refused,
-        Ok(Err(error)) => {
-            tracing::warn!(%permission, error = %error, "a permission could not be asked for; it is not given");
-            Verdict::Unknown
-        }
-        Err(_) => {
-            tracing::warn!(%permission, "the API server did not answer in time whether a permission is given; it is not");
-            Verdict::Unknown
-        }
-    }
+    let ask = async |(at, permission): (usize, &Permission)| {
+        let (params, question) = (PostParams::default(), question(request, permission));
+        let look = lookups.ask(reviews.create(&params, &question));
+        let review = if at < MOST { lookups.find(permission, deadline, look).await } else { None };
+        let verdict = review.map_or(Verdict::Unknown, |review| {
+            let is_allowed = review.status.is_some_and(|status| status.allowed);
+            if is_allowed { Verdict::Permitted } else { Verdict::Refused }
+        });
+        (permission.clone(), verdict)
+    };
+    join_all(permissions.iter().enumerate().map(ask)).await.into_iter().collect()
 }
 
 fn question(request: &Request<'_>, permission: &Permission) -> SubjectAccessReview {

@@ -87,7 +87,7 @@ async fn answer(
     let reply = take(app, mode, request, patience).await?;
     if let Some(deletion) = reply.unrecorded() {
         let within = patience.map_or(WITNESSED, |patience| WITNESSED.min(patience * 9 / 10));
-        app.events.witness(deletion, started + within).await;
+        app.events.witness(&app.lookups, deletion, started + within).await;
     }
     let body = Answer::find_room(app, reply.body()).await?;
     log(mode, caller, &reply, started);

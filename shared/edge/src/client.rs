@@ -1,5 +1,7 @@
 //! The connection to the API server.
 
+mod answer;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,15 +13,11 @@ use kube::{Client, Config};
 use thiserror::Error;
 use tower::buffer::BufferLayer;
 use tower::retry::RetryLayer;
-use tower::timeout::TimeoutLayer;
 
 use crate::metrics::Requests;
 
 /// How many requests may wait for their turn to be sent. (kube's own figure.)
 const WAITING: usize = 1024;
-/// How long the beginning of an answer may take, that of a watch too: the API server itself gives up after 60 s, so nothing comes after
-/// this. Without it a connection that is silently gone would hold its caller for ever.
-const ANSWER: Duration = Duration::from_secs(61);
 /// The first pause after an answer that says "not now", the longest, and how often that is waited out. With 1 s of `Retry-After`, which
 /// is what the API server says, a request is given up after about 6 s: by then a caller that works through a queue better takes the next.
 const PAUSES: (Duration, Duration, u32) = (Duration::from_millis(100), Duration::from_secs(10), 5);
@@ -45,6 +43,8 @@ pub async fn infer(user_agent: &'static str) -> anyhow::Result<Config> {
 /// after a growing pause where it names none. Every attempt is counted, which is why kube's own retries, further in, are off. What a
 /// failure that is passed on says about waiting is [`told_to_wait`].
 ///
+/// An answer that has not begun after a minute, or of which the rest does not come, is given up; but for a watch, nobody waits for ever.
+///
 /// # Errors
 /// Where the settings do not work.
 pub fn client(mut config: Config, requests: &Requests) -> anyhow::Result<Client> {
@@ -53,7 +53,7 @@ pub fn client(mut config: Config, requests: &Requests) -> anyhow::Result<Client>
     let retry = RetryPolicy::new(first, longest, times, true).context("failed to set up retries")?;
     let builder = ClientBuilder::try_from(config).context("failed to make a client for the API server")?;
     Ok(builder
-        .with_layer(&TimeoutLayer::new(ANSWER))
+        .with_layer(&answer::InTime)
         .with_layer(&requests.layer())
         .with_layer(&BufferLayer::new(WAITING))
         .with_layer(&RetryLayer::new(retry))

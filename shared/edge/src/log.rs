@@ -186,6 +186,9 @@ impl Write for Line {
 }
 
 #[cfg(test)]
+mod content;
+
+#[cfg(test)]
 mod tests {
     use std::os::unix::net::UnixStream;
     use std::time::Instant;

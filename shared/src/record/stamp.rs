@@ -1,7 +1,7 @@
 //! From a request to the annotations that the webhook alone writes.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -10,6 +10,7 @@ use super::Record;
 use super::action::action;
 use super::chain::record_hash;
 use super::content::{Contents, config};
+use super::key::is_key_id;
 use super::keys::{Signer, Whose, record_message};
 use super::raw::{RawElement, RawHistory};
 use super::ring::{Bounds, Pushed, Ring};
@@ -26,6 +27,8 @@ use crate::world::World;
 
 /// How far the clock of the replica that made a record may be from that of the one that checks it.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(40);
+/// How many keys that are not known one write may bring; an honest one brings one, mostly.
+const UNKNOWN_KEYS: usize = 8;
 
 /// A change and who asked for it.
 #[derive(Debug, Clone, Copy)]
@@ -219,22 +222,35 @@ fn verify_history(
     last.hash.ok_or("does not end in the record of this change")
 }
 
-/// Whether what a write adds to a history is signed with a key that is not known here: another replica may know more.
-pub fn has_unknown_key(new: &Value, old: Option<&Value>, signer: &Signer) -> bool {
+/// The keys that are not known here, of those that what a write adds to a history is signed with, the newest few: another replica may know
+/// more.
+pub fn unknown_keys(new: &Value, old: Option<&Value>, signer: &Signer) -> BTreeSet<String> {
     let written = |object| annotation(object, names::HISTORY);
-    let Some(text) = written(new).filter(|text| Some(*text) != old.and_then(written)) else { return false };
+    let Some(text) = written(new).filter(|text| Some(*text) != old.and_then(written)) else { return BTreeSet::new() };
     let elements = RawHistory::parse(text).unwrap_or_default().elements;
     let last = elements.len().saturating_sub(1);
-    let added = elements.iter().enumerate().filter(|(at, element)| *at == last || !element.is_record);
-    added.filter_map(|(_, element)| element.sealed()).any(|sealed| !signer.knows(&sealed.key))
+    let added = elements.iter().enumerate().rev().filter(|(at, element)| *at == last || !element.is_record);
+    let mut keys = BTreeSet::new();
+    for sealed in added.filter_map(|(_, element)| element.sealed()).filter(|sealed| is_unknown(&sealed.key, signer)) {
+        keys.insert(sealed.key);
+        if keys.len() == UNKNOWN_KEYS {
+            break;
+        }
+    }
+    keys
 }
 
-/// Whether the newest record of an object is signed with a key that is not known here: what another replica signed with it would be
+/// The key that the newest record of an object is signed with, where it is not known here: what another replica signed with it would be
 /// dropped as unproved.
-pub fn follows_unknown_key(old: Option<&Value>, signer: &Signer) -> bool {
-    let history = old.and_then(|old| annotation(old, names::HISTORY));
-    let key = history.and_then(|text| text.rsplit_once(r#""key":""#)?.1.split_once('"'));
-    key.is_some_and(|(id, _)| !signer.knows(id))
+pub fn followed_unknown_key(old: Option<&Value>, signer: &Signer) -> Option<String> {
+    let history = annotation(old?, names::HISTORY)?;
+    let (id, _) = history.rsplit_once(r#""key":""#)?.1.split_once('"')?;
+    is_unknown(id, signer).then(|| id.to_owned())
+}
+
+/// Whether there may be a key of this id that is not known here.
+fn is_unknown(id: &str, signer: &Signer) -> bool {
+    is_key_id(id) && !signer.knows(id)
 }
 
 /// What the webhook had written into an object.

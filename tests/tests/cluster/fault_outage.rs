@@ -11,12 +11,13 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use release_shared::kinds::Kind;
+use release_shared::names;
 use release_shared::object::text;
 use release_tests::{ControlPlane, Installation, Namespace, Options, block_on, fixture, trials, wait};
 use serde_json::{Value, json};
 
 use super::fault_audit;
-use super::fault_proxy::Proxy;
+use super::fault_proxy::{Fate, Proxy};
 use super::fault_replica::Settings;
 use super::fault_truth::settle;
 use super::fault_world::{ENVIRONMENTS, World};
@@ -24,6 +25,7 @@ use super::fault_world::{ENVIRONMENTS, World};
 trials! {
     the_api_server_is_away_for_a_while,
     what_is_changed_behind_its_back_is_put_right,
+    a_list_that_stops_half_way_is_begun_again,
 }
 
 /// How long the API server is away; longer than a lease is held without it. `RELEASE_TEST_OUTAGE` sets another time, in seconds.
@@ -114,6 +116,24 @@ fn what_is_changed_behind_its_back_is_put_right(namespace: &Namespace<'_>) -> an
         ensure!(ended == vec![Some(1); ends], "cut off for {away:?} it ended with {ended:?}");
     }
     fault_audit::until_quiet(namespace.control_plane(), Duration::from_secs(3), LIMIT)?;
+    Ok(())
+}
+
+/// It would otherwise wait for ever for what it has to know before it works.
+fn a_list_that_stops_half_way_is_begun_again(namespace: &Namespace<'_>) -> anyhow::Result<()> {
+    let installation = fixture::installation_alone()?;
+    installation.stop_controller();
+    let world = World::open(namespace, &["web"]);
+    let proxy = Proxy::start(namespace.control_plane())?;
+    proxy.stop_first(format!("/apis/{}/{}", names::API_VERSION, Kind::Environment.plural()));
+    let settings = Settings::new(namespace.control_plane(), "stopped")?.by_way_of(&proxy.url)?;
+    let (_, ended) = settings.supervised(|| {
+        world.pin("web", "dev", 1);
+        settle(&world, "all is as it should be")
+    })?;
+    ensure!(ended.is_empty(), "it ended with {ended:?}");
+    let stopped = proxy.calls().into_iter().filter(|(.., fate)| *fate == Fate::AnswerStops).count();
+    assert_eq!(stopped, 1);
     Ok(())
 }
 

@@ -1,14 +1,16 @@
 //! A way to the API server on which requests are refused, delayed and lost. It speaks plain HTTP/1.1 to whoever uses it.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use futures::{StreamExt, stream};
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Bytes, Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -36,6 +38,8 @@ pub(crate) enum Fate {
     Lost,
     /// It arrives, and its answer does not.
     AnswerLost,
+    /// It arrives, and its answer stops half-way; nobody says so.
+    AnswerStops,
     /// It arrives, and its answer takes longer.
     AnswerLate(Duration),
     /// It arrives when somebody else has just changed the object that it is about.
@@ -127,6 +131,15 @@ impl Proxy {
         self.way.state().is_cut = false;
     }
 
+    /// The first request with this path, a list, stops half-way.
+    pub(crate) fn stop_first(&self, path: String) {
+        let is_first = AtomicBool::new(true);
+        self.rule(move |call| match call.path == path && is_first.swap(false, Ordering::SeqCst) {
+            true => Fate::AnswerStops,
+            false => Fate::Arrives,
+        });
+    }
+
     /// What came by so far, with its fate, and when.
     pub(crate) fn calls(&self) -> Vec<(Instant, Call, Fate)> {
         self.way.state().calls.clone()
@@ -175,6 +188,12 @@ impl Way {
             Fate::AnswerLost => {
                 self.forward(request).await?.into_body().collect().await?;
                 anyhow::bail!("lost")
+            }
+            Fate::AnswerStops => {
+                let (head, body) = self.forward(request).await?.into_parts();
+                let body = body.collect().await?.to_bytes();
+                let half = stream::iter([Ok(Frame::data(body.slice(..body.len() / 2)))]).chain(stream::pending());
+                Ok(Response::from_parts(head, BodyExt::boxed(StreamBody::new(half))))
             }
             Fate::AnswerLate(pause) => {
                 let answer = self.forward(request).await;

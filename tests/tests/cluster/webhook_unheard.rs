@@ -6,12 +6,16 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use jiff::Timestamp;
 use nix::sys::signal::Signal;
+use release_shared::kinds::Kind;
+use release_shared::names;
 use release_tests::{Namespace, fixture, trials, wait};
 use serde_json::Value;
 
+use super::fault_proxy::{Fate, Proxy};
 use super::frozen::{FREEZE, freeze};
 use super::line::Line;
 use super::objects::Shop;
+use super::replica::by_way_of;
 use super::webhook_certificates::replica::{Replica, Settings};
 use super::webhook_connections::{review, trusted};
 use super::wire::{Wire, post};
@@ -19,6 +23,7 @@ use super::wire::{Wire, post};
 trials! {
     admission:
     a_watch_that_is_lost_without_a_word_is_noticed,
+    a_list_that_stops_half_way_is_begun_again,
     a_log_that_nobody_reads_holds_nobody_up,
 }
 
@@ -26,6 +31,7 @@ trials! {
 /// just as dead, for 10 s.
 const NOTICED: Duration = Duration::from_secs(65);
 const HEARD: &str = r#"release_webhook_cache_heard_timestamp_seconds{kind="Environment"}"#;
+const INTERRUPTED: &str = r#"release_webhook_cache_interruptions_total{kind="Environment"}"#;
 
 /// A call about a Release in `dev`, of which everything is there.
 fn by_hand(namespace: &Namespace<'_>) -> Vec<u8> {
@@ -63,6 +69,23 @@ fn a_watch_that_is_lost_without_a_word_is_noticed(namespace: &Namespace<'_>) -> 
     assert_eq!(refused["status"]["details"]["causes"][0]["reason"], "Frozen");
     ensure!(replica.figure(HEARD)? >= before + 20.0, "its age does not tell that the watch is back");
     ensure!(replica.is_ready(), "it is unready although it can answer");
+    Ok(())
+}
+
+/// At its start, too, when nothing else would ever ask again. A list is given up after 10 s of silence, and begun again within 5 s.
+fn a_list_that_stops_half_way_is_begun_again(namespace: &Namespace<'_>) -> anyhow::Result<()> {
+    let _installation = fixture::admission()?;
+    Shop::open(namespace, "warn")?;
+    let proxy = Proxy::start(namespace.control_plane())?;
+    proxy.stop_first(format!("/apis/{}/{}", names::API_VERSION, Kind::Environment.plural()));
+    let mut settings = Settings::new(namespace.control_plane(), "stopped", &[])?;
+    settings.kubeconfig = by_way_of(&proxy, namespace.control_plane())?;
+    let start = Instant::now();
+    let replica = settings.start()?;
+    told("ready beside a list that stopped half-way", start.elapsed());
+    let stopped = proxy.calls().into_iter().filter(|(.., fate)| *fate == Fate::AnswerStops).count();
+    assert_eq!(stopped, 1);
+    ensure!(replica.figure(INTERRUPTED)? >= 1.0, "nobody told that a list came to nothing");
     Ok(())
 }
 

@@ -4,14 +4,14 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use kube::Api;
 use kube::api::PostParams;
-use kube::{Api, Client};
 use release_shared::kinds::Kind;
 use release_shared::names;
 use release_shared::object::printable;
 use release_shared::status::cut;
 
-use super::{MOST_NAMED, Unrecorded};
+use super::{MOST_NAMED, Objects, Unrecorded};
 
 /// The longest note. (`events.k8s.io/v1`: 1 kB)
 const MAX_NOTE: usize = 1000;
@@ -19,9 +19,10 @@ const MAX_NOTE: usize = 1000;
 const MAX_USER: usize = 200;
 
 /// Writes it; one that is lost is only an Event.
-pub(super) async fn write(client: &Client, instance: &str, deletion: &Unrecorded, users: &[String]) {
-    let events = Api::<Event>::namespaced(client.clone(), &deletion.namespace);
-    match events.create(&PostParams::default(), &event(instance, deletion, users, Timestamp::now())).await {
+pub(super) async fn write(objects: &Objects, instance: &str, deletion: &Unrecorded, users: &[String]) {
+    let events = Api::<Event>::namespaced(objects.client.clone(), &deletion.namespace);
+    let (params, event) = (PostParams::default(), event(instance, deletion, users, Timestamp::now()));
+    match objects.ask(events.create(&params, &event)).await {
         Ok(_) => {}
         // Another call for the same deletion was first.
         Err(kube::Error::Api(status)) if status.is_already_exists() => {}

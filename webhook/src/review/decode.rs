@@ -1,6 +1,7 @@
 //! Envelope first, objects second: a reply always carries the right uid, whatever the objects are.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use release_shared::kinds::Kind;
 use release_shared::object::text;
@@ -11,6 +12,7 @@ use release_shared::violation::{FieldPath, Findings, Violation};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::Mode;
 use super::envelope::{Envelope, Review, Subject, UserInfo};
 use super::respond::{Facts, Reply};
 use super::uid;
@@ -75,14 +77,14 @@ impl Request<'_> {
         self.facts.dry_run
     }
 
-    /// Whether what this write records is signed with a key that is not known here.
-    pub(crate) fn has_unknown_key(&self, signer: &Signer) -> bool {
-        self.new.as_ref().is_some_and(|new| record::has_unknown_key(new, self.old.as_ref(), signer))
-    }
-
-    /// Whether what it follows on was signed with a key that is not known here.
-    pub(crate) fn follows_unknown_key(&self, signer: &Signer) -> bool {
-        record::follows_unknown_key(self.old.as_ref(), signer)
+    /// The keys that are not known here, of those that what this write records is signed with, or, before it is recorded, what it follows on.
+    pub(crate) fn unknown_keys(&self, mode: Mode, signer: &Signer) -> BTreeSet<String> {
+        let old = self.old.as_ref();
+        match (mode, &self.new) {
+            (Mode::Mutate, _) => record::followed_unknown_key(old, signer).into_iter().collect(),
+            (Mode::Validate, Some(new)) => record::unknown_keys(new, old, signer),
+            (Mode::Validate, None) => BTreeSet::new(),
+        }
     }
 
     /// What is logged of it and repeated in the reply.

@@ -1,4 +1,5 @@
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::http::Method;
 use futures::{StreamExt, stream};
@@ -6,6 +7,8 @@ use http_body_util::BodyExt;
 use kube::client::Body as KubeBody;
 use release_edge::metrics::text;
 use release_shared::kinds::Kind;
+use release_shared::names;
+use release_shared::record::{PrivateKey, PublicKeys, Signer};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -360,7 +363,7 @@ async fn a_release_that_is_too_large_to_be_kept_is_judged_nonetheless() {
         let refused = answer(&silent, pin(size)).await;
         assert_eq!(refused["status"]["details"]["causes"][0]["reason"], "Unreadable", "{refused}");
     }
-    assert!(told(&silent, r#"release_webhook_lookups_failed_total{reason="failed"} 2"#));
+    assert!(told(&silent, r#"release_webhook_lookups_failed_total{reason="slow"} 2"#));
 
     // What takes too much room when it is read is not read.
     let mut huge = release.clone();
@@ -408,6 +411,57 @@ async fn only_so_many_reviews_look_something_up_at_once() {
     assert!(told(&app, "release_webhook_lookups_in_flight 0"));
     let text = text(&app.metrics.registry(Arc::default())).unwrap();
     assert!(!text.contains(r#"release_webhook_lookups_failed_total{reason="busy"} 0"#), "{text}");
+}
+
+/// A review whose history ends in a record by this key, before or after the write.
+fn signed_by(key: &str, mode: Mode) -> Request {
+    let history = json!([{"revision": 1, "action": "create", "content": "x", "by": "jane", "at": "2026-01-02T12:00:00Z",
+        "hash": "x", "key": key, "sig": "x"}]);
+    let mut review = review();
+    review["request"]["object"]["metadata"]["annotations"] = json!({names::HISTORY: history.to_string()});
+    let path = match mode {
+        Mode::Mutate => {
+            review["request"]["operation"] = "UPDATE".into();
+            review["request"]["oldObject"] = review["request"]["object"].clone();
+            "/mutate"
+        }
+        Mode::Validate => "/validate",
+    };
+    let request = axum::http::Request::post(path).header("Content-Type", "application/json");
+    request.body(review.to_string().into()).unwrap()
+}
+
+/// Whoever reaches the port may make up the names of keys.
+#[tokio::test(start_paused = true)]
+async fn keys_that_somebody_makes_up_cost_few_questions() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let client = tower::service_fn(move |request: axum::http::Request<KubeBody>| {
+        let is_secret = request.uri().path() == "/api/v1/namespaces/release-system/secrets/release-record-keys";
+        counted.fetch_add(usize::from(is_secret), Ordering::Relaxed);
+        std::future::ready(axum::http::Response::builder().status(404).body(KubeBody::empty()))
+    });
+    let app = app_with(kube::Client::new(client, "default"), 24 << 20);
+    let key = PrivateKey::from_seed(&[1; 32]);
+    app.keys.set(Signer::new([("known".to_owned(), key)].into(), PublicKeys::default()).unwrap());
+    let ask = |key: String, mode| {
+        let app = Arc::clone(&app);
+        async move { ask(&app, signed_by(&key, mode)).await.0 }
+    };
+    for mode in [Mode::Mutate, Mode::Validate] {
+        assert_eq!(ask("known".to_owned(), mode).await, 200);
+        assert_eq!(ask("No key's name".to_owned(), mode).await, 200);
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 0);
+    for at in 0..50 {
+        for mode in [Mode::Mutate, Mode::Validate] {
+            assert_eq!(ask("gone".to_owned(), mode).await, 200);
+            assert_eq!(ask(format!("made-up-{at}"), mode).await, 200);
+        }
+    }
+    let asked = asked.load(Ordering::Relaxed);
+    assert!((2..=4).contains(&asked), "200 reviews made {asked} requests");
+    assert!(!told(&app, r#"release_webhook_lookups_failed_total{reason="busy"} 0"#));
 }
 
 /// What the API server would say of it has codes that are no rule's; each is known to the figures before it is said.

@@ -591,17 +591,34 @@ fn what_was_found_stays_found_when_it_is_dropped() {
 fn a_key_of_another_replica_is_looked_up_before_anything_is_dropped() {
     let known = signer();
     let object = around(2, |history| history[0]["key"] = "d".into());
-    assert!(!follows_unknown_key(None, &known) && !follows_unknown_key(Some(&pin("web")), &known));
-    assert!(!follows_unknown_key(Some(&object), &known), "only the newest is asked for");
+    assert_eq!(followed_unknown_key(None, &known), None);
+    assert_eq!(followed_unknown_key(Some(&pin("web")), &known), None);
+    assert_eq!(followed_unknown_key(Some(&object), &known), None, "only the newest is asked for");
     let newest = around(2, |history| history[1]["key"] = "d".into());
-    assert!(follows_unknown_key(Some(&newest), &known));
+    assert_eq!(followed_unknown_key(Some(&newest), &known).as_deref(), Some("d"));
+    let nobodys = around(2, |history| history[1]["key"] = "No key's id".into());
+    assert_eq!(followed_unknown_key(Some(&nobodys), &known), None);
     let said = edited(&object, |o| {
         o["metadata"]["annotations"][names::REASON] = r#""key":"d""#.into();
         o["spec"]["releaseName"] = "web-3".into();
     });
     let request = StampRequest { signer: Some(&known), ..request(&said, Some(&object)) };
     let said = stamped_with(&said, &stamp(&request).unwrap());
-    assert!(!follows_unknown_key(Some(&said), &known), "a reason is no key");
+    assert_eq!(followed_unknown_key(Some(&said), &known), None, "a reason is no key");
+}
+
+#[test]
+fn a_key_of_another_replica_is_looked_up_before_a_write_is_refused() {
+    let known = signer();
+    let keys = |object: &Value, old| unknown_keys(object, old, &known).into_iter().collect::<Vec<_>>();
+    let object = around(2, |history| history[1]["key"] = "d".into());
+    assert_eq!(keys(&object, None), ["d"]);
+    assert!(keys(&object, Some(&object)).is_empty(), "nothing is added");
+    assert!(keys(&around(2, |history| history[0]["key"] = "d".into()), None).is_empty(), "it was there before");
+    assert!(keys(&around(2, |history| history[1]["key"] = "No key's id".into()), None).is_empty());
+    let run = |n: usize| json!({"dropped": {"from": n, "to": n}, "hash": "", "key": format!("k{n:02}"), "sig": ""});
+    let runs = |history: &mut Vec<Value>| *history = (0..99).map(run).collect();
+    assert_eq!(keys(&around(2, runs), None).first().map(String::as_str), Some("k91"), "the newest few");
 }
 
 #[test]
