@@ -13,10 +13,10 @@ use release_shared::kinds::Kind;
 use release_shared::object::controlling_binding;
 use release_shared::types::dns_subdomain_fault;
 use release_shared::violation::RestsOn;
-use release_shared::world::{Excerpt, World};
+use release_shared::world::{View, World};
 use thiserror::Error;
 
-use crate::cache;
+use crate::cache::{RawObject, bounded};
 use crate::lookups::Lookups;
 use crate::review::Request;
 
@@ -26,8 +26,8 @@ const LIMIT: Duration = Duration::from_secs(1);
 const MOST: usize = 12;
 /// How many Releases are read at once, without their objects.
 const PAGE: u32 = 20;
-/// How many bindings are read at once, with all that is in them.
-const BINDINGS: u32 = 4;
+/// How many bindings are read at once, and how many bytes of them: as many as one that is as large as can be may have.
+const BINDINGS: (u32, usize) = (20, 1 << 20);
 
 /// Why nothing could be confirmed.
 #[derive(Debug, Error)]
@@ -41,7 +41,7 @@ pub(crate) enum Error {
 }
 
 /// Brings `world` to what the API server says about what a judgement rests on: the first few, all at once. (A pipeline may name thousands
-/// of environments; what is told of the others is a warning.) It is copied where it is the cache's own and not right.
+/// of environments; what is told of the others is a warning.) Where all is as it was known, it stays the cache's own.
 pub(crate) async fn confirm(
     client: &Client,
     lookups: &Lookups,
@@ -51,16 +51,23 @@ pub(crate) async fn confirm(
 ) -> Result<(), Error> {
     let looks = rests_on.iter().take(MOST).map(|other| look(client, lookups, request, other));
     let found = tokio::time::timeout(LIMIT, try_join_all(looks)).await.map_err(|_| Error::Slow)??;
-    for seen in found.into_iter().flatten() {
-        match seen {
-            // It is not there, as everybody knew.
-            Seen::Object(kind, name, None) if !world.has(kind, &name) => {}
-            Seen::Object(kind, name, None) => Arc::make_mut(world).put(kind, &name, None),
-            Seen::Object(_, name, Some(object)) => Arc::make_mut(world).put_excerpt(&name, &object),
-            Seen::ByHand(environment, release) => drop(Arc::make_mut(world).by_hand.insert(environment, release)),
-        }
-    }
+    put(found.into_iter().flatten(), world);
     Ok(())
+}
+
+fn put(found: impl Iterator<Item = Found>, world: &mut Arc<World>) {
+    let mut now = World::clone(world);
+    let mut is_other = false;
+    for one in found {
+        is_other |= match one {
+            Found::Object(name, view) => now.put_view(&name, view),
+            Found::Nothing(kind, name) => now.put(kind, &name, None),
+            Found::ByHand(environment, release) => now.by_hand.insert(environment, release.clone()) != Some(release),
+        };
+    }
+    if is_other {
+        *world = Arc::new(now);
+    }
 }
 
 /// Whether a namespace is on its way out: then nothing in it holds anything.
@@ -71,10 +78,12 @@ pub(crate) async fn is_ending(client: &Client, namespace: &str) -> Result<bool, 
     Ok(found.is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_some()))
 }
 
-/// What was seen.
-enum Seen {
-    /// What rules look at of an object; `None` where it is not there.
-    Object(Kind, String, Option<Box<Excerpt>>),
+/// What was found.
+enum Found {
+    /// What rules see of an object of this name.
+    Object(String, View),
+    /// There is none of this kind and name.
+    Nothing(Kind, String),
     /// An environment, and a Release for it that is no binding's.
     ByHand(String, Option<String>),
 }
@@ -83,29 +92,30 @@ enum Seen {
 struct Objects<'a> {
     lookups: &'a Lookups,
     kind: Kind,
-    api: Api<cache::Seen>,
+    api: Api<RawObject>,
 }
 
 impl Objects<'_> {
-    async fn get(&self, name: &str) -> Result<Seen, Error> {
+    async fn get(&self, name: &str) -> Result<Found, Error> {
         // There is none of a name that no object can have, and in a URL it would lead elsewhere.
         let found = match dns_subdomain_fault(name) {
-            None => self.lookups.ask(self.api.get_opt(name)).await?.map(|object| Box::new(object.excerpt(self.kind))),
+            None => self.lookups.ask(self.api.get_opt(name)).await?,
             Some(_) => None,
         };
-        Ok(Seen::Object(self.kind, name.to_owned(), found))
+        Ok(match found {
+            Some(object) => Found::Object(name.to_owned(), object.view(self.kind)),
+            None => Found::Nothing(self.kind, name.to_owned()),
+        })
     }
 
     /// All of a component; there is one for each of its environments.
-    async fn of_component(&self, component: &str) -> Result<Vec<Seen>, Error> {
+    async fn of_component(&self, component: &str) -> Result<Vec<Found>, Error> {
         let selector = format!("spec.owner.componentName={component}");
-        let mut page = ListParams::default().fields(&selector).limit(BINDINGS);
+        let mut page = ListParams::default().fields(&selector).limit(BINDINGS.0);
         let mut all = Vec::new();
         loop {
             let found = self.lookups.ask(self.api.list(&page)).await?;
-            let seen = |object: cache::Seen| {
-                Seen::Object(self.kind, object.name_any(), Some(Box::new(object.excerpt(self.kind))))
-            };
+            let seen = |object: RawObject| Found::Object(object.name_any(), object.view(self.kind));
             all.extend(found.items.into_iter().map(seen));
             match found.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => page = page.continue_token(&token),
@@ -120,11 +130,12 @@ async fn look(
     lookups: &Lookups,
     request: &Request<'_>,
     rests_on: &RestsOn,
-) -> Result<Vec<Seen>, Error> {
-    let objects = |kind| {
-        let api = Api::namespaced_with(client.clone(), request.namespace(), &resource(kind));
+) -> Result<Vec<Found>, Error> {
+    let through = |client: Client, kind| {
+        let api = Api::namespaced_with(client, request.namespace(), &resource(kind));
         Objects { lookups, kind, api }
     };
+    let objects = |kind| through(client.clone(), kind);
     match rests_on {
         RestsOn::Object(kind, name) => Ok(vec![objects(*kind).get(name).await?]),
         RestsOn::Details(name) => Ok(vec![objects(Kind::ComponentRelease).get(name).await?]),
@@ -134,12 +145,14 @@ async fn look(
         }
         RestsOn::ReleaseByHand(environment) => {
             let release = by_hand(&objects(Kind::Release), environment).await?;
-            Ok(vec![Seen::ByHand(environment.clone(), release)])
+            Ok(vec![Found::ByHand(environment.clone(), release)])
         }
         RestsOn::HealthyRun => {
             let component = request.new.as_ref().and_then(|new| new.pointer("/spec/owner/componentName")?.as_str());
             match component.filter(|component| dns_subdomain_fault(component).is_none()) {
-                Some(component) => objects(Kind::ReleaseBinding).of_component(component).await,
+                Some(component) => {
+                    through(bounded(client, BINDINGS.1), Kind::ReleaseBinding).of_component(component).await
+                }
                 None => Ok(Vec::new()),
             }
         }

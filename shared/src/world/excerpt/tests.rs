@@ -15,7 +15,7 @@ fn excerpt_of(kind: Kind, object: &Value) -> Excerpt {
 fn worlds(kind: Kind, object: &Value) -> [String; 2] {
     let (mut whole, mut excerpt) = (World::new("acme"), World::new("acme"));
     whole.put(kind, "web-1", Some(object));
-    excerpt.put_excerpt("web-1", &excerpt_of(kind, object));
+    excerpt.put_view("web-1", excerpt_of(kind, object).view());
     [whole, excerpt].map(|world| format!("{world:#?}"))
 }
 
@@ -141,7 +141,7 @@ fn of_a_large_release_is_kept_what_is_stated() {
         let mut object = release("web-1");
         *object.pointer_mut(&format!("{spec}{path}")).unwrap() = value;
         let mut world = World::new("acme");
-        world.keep("web-1", &excerpt_of(Kind::ComponentRelease, &object));
+        world.put_view("web-1", excerpt_of(Kind::ComponentRelease, &object).view().trimmed());
         let details = world.releases["web-1"].details.clone();
         assert_eq!(details.is_some(), is_kept, "{what}");
         assert!(details.is_none_or(|details| details.size() <= MAX_DETAILS), "{what}");
