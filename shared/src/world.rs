@@ -195,10 +195,15 @@ impl World {
         let candidates =
             [names::binding_name, names::binding_name_hashed].map(|f| f(&owner.component_name, environment));
         let expected = candidates.iter().filter_map(|name| named(name));
-        let any = self.bindings.iter().filter(|(_, binding)| binding.owner == *owner);
+        // What differs most is compared first: there may be thousands.
+        let is_it = |binding: &BindingView| {
+            binding.owner.component_name == owner.component_name
+                && binding.environment == environment
+                && binding.owner == *owner
+        };
         expected
-            .chain(any)
-            .find(|(_, binding)| binding.owner == *owner && binding.environment == environment)
+            .chain(self.bindings.iter())
+            .find(|(_, binding)| is_it(binding))
             .map(|(name, binding)| (name.as_str(), binding))
     }
 

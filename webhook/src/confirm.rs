@@ -179,3 +179,34 @@ async fn by_hand(releases: &Objects<'_>, environment: &str) -> Result<Option<Str
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn found(name: &str, environment: &str) -> Found {
+        let owner = json!({"projectName": "shop", "componentName": "web"});
+        let binding = json!({"spec": {"owner": owner, "environment": environment}});
+        Found::Object(name.to_owned(), View::read(Kind::ReleaseBinding, &binding))
+    }
+
+    #[test]
+    fn what_is_as_it_was_known_is_no_other_world() {
+        let mut world = Arc::new(World::new("acme"));
+        put([found("web-dev", "dev"), found("web-staging", "staging")].into_iter(), &mut world);
+        let known = Arc::clone(&world);
+        let nothing = |name: &str| Found::Nothing(Kind::ReleaseBinding, name.to_owned());
+        put([found("web-dev", "dev"), nothing("api-dev")].into_iter(), &mut world);
+        assert!(Arc::ptr_eq(&world, &known));
+        put([found("web-dev", "dev"), nothing("web-staging")].into_iter(), &mut world);
+        assert!(!Arc::ptr_eq(&world, &known));
+        assert_eq!(world.names(Kind::ReleaseBinding), ["web-dev"]);
+        assert_eq!(known.names(Kind::ReleaseBinding), ["web-dev", "web-staging"], "others judge by it");
+        // What did not change is the same, and no copy.
+        assert!(std::ptr::eq(&world.bindings["web-dev"], &known.bindings["web-dev"]));
+        put([Found::ByHand("dev".to_owned(), None)].into_iter(), &mut world);
+        assert_eq!(world.by_hand["dev"], None);
+    }
+}

@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::names;
-use crate::world::{MAX_DETAILS, World};
+use crate::world::{MAX_DETAILS, MAX_PAST, World};
 
 /// The object as it comes from the API server.
 fn excerpt_of(kind: Kind, object: &Value) -> Excerpt {
@@ -151,4 +151,56 @@ fn of_a_large_release_is_kept_what_is_stated() {
         world.put(Kind::ComponentRelease, "web-1", Some(&object));
         assert!(world.releases["web-1"].details.is_some(), "{what}: who asks for it has all of it");
     }
+}
+
+/// The longest history that an Environment lets in, and outcomes that somebody else has written: its place in the cache has a bound.
+#[test]
+fn of_a_binding_with_a_long_past_is_kept_what_is_stated() {
+    let named = |count: usize, name: fn(usize) -> String| {
+        (1..=count).map(|at| json!({"revision": at, "release": name(at), "firstHealthyAt": "then"})).collect::<Value>()
+    };
+    let usual = |at: usize| format!("shop-gu7e7tnclodlp7po-{at:03}");
+    let none = || Value::Array(Vec::new());
+    for (what, history, outcomes, is_kept) in [
+        ("as many records as are usual, and their outcomes", named(30, usual), named(51, usual), true),
+        ("as many records as there may be, of a few releases", named(500, |at| format!("web-{}", at % 20)), none(), true),
+        ("as many records as there may be", named(500, usual), none(), false),
+        ("many outcomes", none(), named(5_000, usual), false),
+        ("long names", none(), named(70, |at| format!("{at}{}", "x".repeat(250))), false),
+        ("one name", none(), named(1, |_| "x".repeat(1_000_000)), false),
+    ] {
+        let binding = json!({
+            "metadata": {"annotations": {names::HISTORY: history.to_string()}},
+            "spec": {
+                "owner": {"projectName": "shop", "componentName": "web"}, "environment": "dev", "releaseName": "web-1"
+            },
+            "status": {"outcomes": outcomes}
+        });
+        let view = excerpt_of(Kind::ReleaseBinding, &binding).view();
+        let mut world = World::new("acme");
+        world.put_view("web-dev", view.clone().trimmed());
+        let past = &world.bindings["web-dev"].past;
+        assert_eq!(past.is_some(), is_kept, "{what}");
+        assert!(past.as_ref().is_none_or(|past| past.size() <= MAX_PAST), "{what}");
+        let told = format!("{world:?}").len();
+        assert!(told < 2 * MAX_PAST, "{what}: {told}");
+        assert_eq!(world.bindings["web-dev"].release.as_deref(), Some("web-1"), "{what}: what is pinned is always known");
+        assert_eq!(world.put_view("web-dev", view), !is_kept, "{what}: who asks for it has all of it");
+        assert!(world.bindings["web-dev"].past.is_some());
+    }
+}
+
+#[test]
+fn what_is_as_it_was_changes_nothing() {
+    let binding = json!({"spec": {"owner": {"projectName": "shop", "componentName": "web"}, "environment": "dev"}});
+    let ending = json!({"metadata": {"deletionTimestamp": "then"}, "spec": binding["spec"]});
+    let mut world = World::new("acme");
+    assert!(!world.put(Kind::ReleaseBinding, "web-dev", None));
+    for object in [&binding, &ending, &binding] {
+        assert!(world.put(Kind::ReleaseBinding, "web-dev", Some(object)));
+        assert!(!world.put(Kind::ReleaseBinding, "web-dev", Some(object)));
+    }
+    assert!(world.put(Kind::DataPlane, "east", Some(&ending)) && world.is_ending(Kind::DataPlane, "east"));
+    assert!(world.put(Kind::DataPlane, "east", None) && !world.is_ending(Kind::DataPlane, "east"));
+    assert!(world.put(Kind::ReleaseBinding, "web-dev", None) && world.is_empty());
 }
