@@ -94,10 +94,13 @@ mod tests {
             assert!(objects.insert(&format!("web-{at}"), Arc::new(at)));
         }
         let before = objects.clone();
-        assert!(objects.insert("web-500", Arc::new(0)) && objects.remove("web-7") && objects.insert("api", Arc::new(0)));
+        assert!(
+            objects.insert("web-500", Arc::new(0)) && objects.remove("web-7") && objects.insert("api", Arc::new(0))
+        );
         assert_eq!((*before["web-500"], before.len(), before.contains_key("api")), (500, 1000, false));
         assert_eq!((*objects["web-500"], objects.len(), objects.contains_key("web-7")), (0, 1000, false));
-        let is_shared = |(name, view): (&String, &Arc<i32>)| objects.get(name).is_some_and(|other| ptr::eq(view, other));
+        let is_shared =
+            |(name, view): (&String, &Arc<i32>)| objects.get(name).is_some_and(|other| ptr::eq(view, other));
         assert_eq!(before.iter().filter(|&entry| is_shared(entry)).count(), 998);
         assert!(objects.keys().is_sorted());
     }

@@ -30,6 +30,9 @@ fn who_judges_has_it_as_it_was_and_keeps_nobody_from_changing_it() {
     cached.apply(seen("web-dev", &spec));
     let before = cache.world("acme");
     cached.apply(seen("web-staging", &spec));
+    let now = cache.world("acme");
+    assert!(std::ptr::eq(&before.bindings["web-dev"], &now.bindings["web-dev"]), "what did not change is no copy");
+    drop(now);
     cached.delete(&place("web-dev"));
     assert_eq!(before.bindings.keys().collect::<Vec<_>>(), ["web-dev"]);
     assert_eq!(cache.world("acme").bindings.keys().collect::<Vec<_>>(), ["web-staging"]);

@@ -163,7 +163,12 @@ fn of_a_binding_with_a_long_past_is_kept_what_is_stated() {
     let none = || Value::Array(Vec::new());
     for (what, history, outcomes, is_kept) in [
         ("as many records as are usual, and their outcomes", named(30, usual), named(51, usual), true),
-        ("as many records as there may be, of a few releases", named(500, |at| format!("web-{}", at % 20)), none(), true),
+        (
+            "as many records as there may be, of a few releases",
+            named(500, |at| format!("web-{}", at % 20)),
+            none(),
+            true,
+        ),
         ("as many records as there may be", named(500, usual), none(), false),
         ("many outcomes", none(), named(5_000, usual), false),
         ("long names", none(), named(70, |at| format!("{at}{}", "x".repeat(250))), false),
@@ -184,7 +189,11 @@ fn of_a_binding_with_a_long_past_is_kept_what_is_stated() {
         assert!(past.as_ref().is_none_or(|past| past.size() <= MAX_PAST), "{what}");
         let told = format!("{world:?}").len();
         assert!(told < 2 * MAX_PAST, "{what}: {told}");
-        assert_eq!(world.bindings["web-dev"].release.as_deref(), Some("web-1"), "{what}: what is pinned is always known");
+        assert_eq!(
+            world.bindings["web-dev"].release.as_deref(),
+            Some("web-1"),
+            "{what}: what is pinned is always known"
+        );
         assert_eq!(world.put_view("web-dev", view), !is_kept, "{what}: who asks for it has all of it");
         assert!(world.bindings["web-dev"].past.is_some());
     }

@@ -137,7 +137,7 @@ pub(super) fn refused_promotions_in_a_large_namespace_fit_into_a_pod(_: &Namespa
             let turn = changed.fetch_add(1, Ordering::Relaxed);
             admin.merge_status(&of_many(turn % number), &status(turn)).unwrap();
         });
-        ensure!(replica.is_ready(), "it is not ready");
+        ensure!(replica.is_ready(), "it is not ready: {:?}", replica.health("/readyz?verbose"));
     }
     asking.is_over.store(true, Ordering::Relaxed);
     for one in all {

@@ -21,7 +21,8 @@ fn server(sizes: &'static [usize]) -> (Client, Asked) {
         let query = request.uri().query().unwrap_or_default().to_owned();
         let number = |key: &str| query.split('&').find_map(|parameter| parameter.strip_prefix(key)?.parse().ok());
         let (limit, from) = (number("limit=").unwrap_or(sizes.len()), number("continue=").unwrap_or(0));
-        let page: Vec<_> = sizes.iter().enumerate().skip(from).take(limit).map(|(at, size)| object(at, *size)).collect();
+        let page: Vec<_> =
+            sizes.iter().enumerate().skip(from).take(limit).map(|(at, size)| object(at, *size)).collect();
         let to = from + page.len();
         let list = json!({"metadata": {"continue": if to < sizes.len() { to.to_string() } else { String::new() }}, "items": page});
         heard.lock().unwrap().push(query);
@@ -75,12 +76,11 @@ async fn small_objects_come_in_as_large_pages_as_are_asked_for() {
 
 #[tokio::test]
 async fn only_lists_are_looked_into() {
-    let page = |method: Method, uri: &str| {
-        Page::of(&Request::builder().method(method).uri(uri).body(()).unwrap())
-    };
+    let page = |method: Method, uri: &str| Page::of(&Request::builder().method(method).uri(uri).body(()).unwrap());
     assert_eq!(page(Method::GET, "/apis/x?&limit=4"), Some(Page { limit: 4, goes_on: false }));
     assert_eq!(page(Method::GET, "/apis/x?&limit=4&continue=a%3D"), Some(Page { limit: 4, goes_on: true }));
-    for uri in ["/apis/x", "/apis/x?&watch=true&resourceVersion=7", "/apis/x?limit=4&watch=true", "/apis/x?limit=many"] {
+    for uri in ["/apis/x", "/apis/x?&watch=true&resourceVersion=7", "/apis/x?limit=4&watch=true", "/apis/x?limit=many"]
+    {
         assert_eq!(page(Method::GET, uri), None, "{uri}");
     }
     assert_eq!(page(Method::DELETE, "/apis/x?limit=4"), None);
@@ -91,7 +91,8 @@ async fn only_lists_are_looked_into() {
 #[tokio::test]
 async fn a_failure_is_passed_on_as_it_is() {
     let service = tower::service_fn(|_: Request<Body>| async {
-        let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 410, "reason": "Expired"});
+        let status =
+            json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 410, "reason": "Expired"});
         let response = Response::builder().status(StatusCode::GONE).body(Body::from(status.to_string().into_bytes()));
         Ok::<_, kube::Error>(response.unwrap())
     });
