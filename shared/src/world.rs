@@ -69,12 +69,11 @@ impl World {
     }
 
     /// Puts an object in its place, all of it, or takes it out where `object` is `None`. What cannot be read is as if it were not there.
-    /// Whether that changes anything.
-    pub fn put(&mut self, kind: Kind, name: &str, object: Option<&Value>) -> bool {
+    pub fn put(&mut self, kind: Kind, name: &str, object: Option<&Value>) {
         match object {
             Some(object) => self.put_view(name, View::read(kind, object)),
             None => self.remove(kind, name),
-        }
+        };
     }
 
     /// Puts what is seen of an object in its place. Whether it was not there, or was another.
@@ -94,7 +93,8 @@ impl World {
         is_marked | is_other
     }
 
-    fn remove(&mut self, kind: Kind, name: &str) -> bool {
+    /// Takes an object out. Whether it was there.
+    pub fn remove(&mut self, kind: Kind, name: &str) -> bool {
         self.unmark(kind, name) | self.take_out(kind, name)
     }
 

@@ -72,7 +72,7 @@ impl Cache {
     fn remove(&self, kind: Kind, namespace: &str, name: &str) {
         let mut worlds = self.worlds.write().unwrap_or_else(PoisonError::into_inner);
         let Some(world) = worlds.get_mut(namespace) else { return };
-        Arc::make_mut(world).put(kind, name, None);
+        Arc::make_mut(world).remove(kind, name);
         if world.is_empty() {
             worlds.remove(namespace);
         }

@@ -60,8 +60,8 @@ fn put(found: impl Iterator<Item = Found>, world: &mut Arc<World>) {
     let mut is_other = false;
     for one in found {
         is_other |= match one {
-            Found::Object(name, view) => now.put_view(&name, view),
-            Found::Nothing(kind, name) => now.put(kind, &name, None),
+            Found::Object(name, view) => now.put_view(&name, *view),
+            Found::Nothing(kind, name) => now.remove(kind, &name),
             Found::ByHand(environment, release) => now.by_hand.insert(environment, release.clone()) != Some(release),
         };
     }
@@ -81,7 +81,7 @@ pub(crate) async fn is_ending(client: &Client, namespace: &str) -> Result<bool, 
 /// What was found.
 enum Found {
     /// What rules see of an object of this name.
-    Object(String, View),
+    Object(String, Box<View>),
     /// There is none of this kind and name.
     Nothing(Kind, String),
     /// An environment, and a Release for it that is no binding's.
@@ -103,7 +103,7 @@ impl Objects<'_> {
             Some(_) => None,
         };
         Ok(match found {
-            Some(object) => Found::Object(name.to_owned(), object.view(self.kind)),
+            Some(object) => Found::Object(name.to_owned(), Box::new(object.view(self.kind))),
             None => Found::Nothing(self.kind, name.to_owned()),
         })
     }
@@ -115,7 +115,7 @@ impl Objects<'_> {
         let mut all = Vec::new();
         loop {
             let found = self.lookups.ask(self.api.list(&page)).await?;
-            let seen = |object: RawObject| Found::Object(object.name_any(), object.view(self.kind));
+            let seen = |object: RawObject| Found::Object(object.name_any(), Box::new(object.view(self.kind)));
             all.extend(found.items.into_iter().map(seen));
             match found.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => page = page.continue_token(&token),
@@ -189,7 +189,7 @@ mod tests {
     fn found(name: &str, environment: &str) -> Found {
         let owner = json!({"projectName": "shop", "componentName": "web"});
         let binding = json!({"spec": {"owner": owner, "environment": environment}});
-        Found::Object(name.to_owned(), View::read(Kind::ReleaseBinding, &binding))
+        Found::Object(name.to_owned(), Box::new(View::read(Kind::ReleaseBinding, &binding)))
     }
 
     #[test]

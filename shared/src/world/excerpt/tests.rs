@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::names;
-use crate::world::{MAX_DETAILS, MAX_PAST, World};
+use crate::world::{MAX_DETAILS, MAX_PAST, View, World};
 
 /// The object as it comes from the API server.
 fn excerpt_of(kind: Kind, object: &Value) -> Excerpt {
@@ -204,12 +204,13 @@ fn what_is_as_it_was_changes_nothing() {
     let binding = json!({"spec": {"owner": {"projectName": "shop", "componentName": "web"}, "environment": "dev"}});
     let ending = json!({"metadata": {"deletionTimestamp": "then"}, "spec": binding["spec"]});
     let mut world = World::new("acme");
-    assert!(!world.put(Kind::ReleaseBinding, "web-dev", None));
+    let put = |world: &mut World, kind, object| world.put_view("web-dev", View::read(kind, object));
+    assert!(!world.remove(Kind::ReleaseBinding, "web-dev"));
     for object in [&binding, &ending, &binding] {
-        assert!(world.put(Kind::ReleaseBinding, "web-dev", Some(object)));
-        assert!(!world.put(Kind::ReleaseBinding, "web-dev", Some(object)));
+        assert!(put(&mut world, Kind::ReleaseBinding, object));
+        assert!(!put(&mut world, Kind::ReleaseBinding, object));
     }
-    assert!(world.put(Kind::DataPlane, "east", Some(&ending)) && world.is_ending(Kind::DataPlane, "east"));
-    assert!(world.put(Kind::DataPlane, "east", None) && !world.is_ending(Kind::DataPlane, "east"));
-    assert!(world.put(Kind::ReleaseBinding, "web-dev", None) && world.is_empty());
+    assert!(put(&mut world, Kind::DataPlane, &ending) && world.is_ending(Kind::DataPlane, "web-dev"));
+    assert!(world.remove(Kind::DataPlane, "web-dev") && !world.is_ending(Kind::DataPlane, "web-dev"));
+    assert!(world.remove(Kind::ReleaseBinding, "web-dev") && world.is_empty());
 }

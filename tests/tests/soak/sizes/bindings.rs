@@ -24,8 +24,8 @@ const WRITERS: usize = 8;
 const ASKING: usize = 64;
 /// For how long, in seconds.
 const ASKING_FOR: usize = 60;
-/// What the webhook may have, in bytes: half of what a pod has.
-const MOST: usize = 96 << 20;
+/// What the webhook may have, in bytes: a third of what a pod has.
+const MOST: usize = 64 << 20;
 /// Until a webhook is ready that has all of them to read.
 const LIMIT: Duration = Duration::from_secs(60);
 
