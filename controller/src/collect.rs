@@ -23,7 +23,7 @@ pub(crate) async fn look(control: &Control, component: &Place) -> Result<(), Lat
     }
     let needed = control.store.with_world(&component.namespace, |world| {
         let bindings = world.bindings.values().filter(|binding| binding.owner.component_name == component.name);
-        bindings.flat_map(|binding| binding.needed.iter().cloned()).collect()
+        bindings.flat_map(|binding| &binding.past).flat_map(|past| past.needed.iter().cloned()).collect()
     });
     for (place, uid) in unneeded(all, &needed) {
         match control.own.delete(Kind::ComponentRelease, &place, &uid, None).await {

@@ -152,7 +152,7 @@ pub(crate) async fn gather(cluster: &Cluster, component: &str, missing: Missing<
         let version = annotation(release, names::VERSION_ANNOTATION).map(str::to_owned);
         // Whoever pins one of them puts the whole of it in this place.
         let view = ReleaseView { owner: owner.clone(), version, content: None, details: Some(Arc::default()) };
-        world.releases.insert(text(release, "/metadata/name").unwrap_or_default().to_owned(), view);
+        world.releases.insert(text(release, "/metadata/name").unwrap_or_default(), view);
     }
     add_pipeline(cluster, &mut world, &owner.project_name).await?;
     Ok(Gathered { owner, world, bindings, releases, component_exists: found.is_some(), now: Timestamp::now() })

@@ -26,19 +26,24 @@ pub fn eligibility(graph: &Graph, world: &World, owner: &Owner, environment: &st
     if sources.is_empty() {
         return Eligibility::Root;
     }
-    let ran = |name: &str| {
-        world.binding(owner, name).is_some_and(|(_, binding)| binding.healthy.iter().any(|healthy| healthy == release))
-    };
+    let past = |name: &str| world.binding(owner, name)?.1.past.as_ref();
+    let ran = |name: &str| past(name).is_some_and(|past| past.healthy.contains(release));
     match sources.iter().copied().chain([environment]).find(|name| ran(name)) {
         Some(name) => Eligibility::Ran(name.to_owned()),
         None => Eligibility::NotYet(sources.into_iter().map(str::to_owned).collect()),
     }
 }
 
+/// Whether more may have run healthily where releases come to `environment` from than is kept of the bindings there.
+pub fn may_have_run(graph: &Graph, world: &World, owner: &Owner, environment: &str) -> bool {
+    let is_unknown = |name: &str| world.binding(owner, name).is_some_and(|(_, binding)| binding.past.is_none());
+    graph.sources(environment).into_iter().chain([environment]).any(is_unknown)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::BindingView;
+    use crate::world::{BindingView, Past};
 
     fn line() -> Graph {
         Graph::new([("dev", vec!["staging"]), ("staging", vec!["production"])])
@@ -52,11 +57,13 @@ mod tests {
             owner: owner.clone(),
             environment: "dev".into(),
             release: Some("web-2".into()),
-            needed: ["web-1", "web-2"].map(str::to_owned).into(),
-            healthy: vec!["web-1".into()],
+            past: Some(Past {
+                needed: ["web-1", "web-2"].map(str::to_owned).into(),
+                healthy: ["web-1".to_owned()].into(),
+            }),
             health: None,
         };
-        world.bindings.insert("web-dev".into(), binding);
+        world.bindings.insert("web-dev", binding);
         let to = |environment: &str, release: &str| eligibility(&line(), &world, &owner, environment, release);
         assert_eq!(to("dev", "web-2"), Eligibility::Root);
         assert_eq!(to("staging", "web-1"), Eligibility::Ran("dev".into()));

@@ -2,151 +2,52 @@
 //! per namespace from its watches, the plugin fills one with what it has read.
 
 mod excerpt;
+mod objects;
 mod read;
+mod views;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use crate::fence::Fence;
-use crate::kinds::{Health, Kind, ObjectRef, Owner};
+use crate::kinds::{Kind, Owner};
 use crate::names;
-use crate::object::{is_ending, text};
-use crate::pipeline::{Enforcement, Graph};
-use crate::policy::{Freeze, ReasonPolicy};
+use crate::object::text;
+use crate::pipeline::Enforcement;
 use crate::record::Bounds;
 
 pub use excerpt::{Excerpt, Parts, excerpt};
+pub use objects::Objects;
+use views::Part;
+pub use views::{
+    BindingView, ComponentView, EnvironmentView, MAX_DETAILS, MAX_JUDGED, MAX_PAST, Past, PipelineView, ProjectView,
+    ReleaseDetails, ReleaseView, View,
+};
 
-/// How much of the details of a ComponentRelease [`World::keep`] keeps, in bytes of text: a schema of some two hundred values has so many.
-pub const MAX_DETAILS: usize = 16 * 1024;
-
-/// The most that a ComponentRelease may bring of what its pins are judged by ([`ReleaseDetails::size`]), in bytes of text: each pin reads
-/// it, which may take sixteen times as much.
-pub const MAX_JUDGED: usize = 512 * 1024;
-
-/// The objects of one namespace.
+/// The objects of one namespace. A copy costs as much for thousands of them as for one. ([`Objects`])
 #[derive(Debug, Clone, Default)]
 pub struct World {
     /// Its name.
     pub namespace: String,
     /// Project → its pipeline.
-    pub projects: BTreeMap<String, ProjectView>,
+    pub projects: Objects<ProjectView>,
     /// Environments.
-    pub environments: BTreeMap<String, EnvironmentView>,
+    pub environments: Objects<EnvironmentView>,
     /// DeploymentPipelines.
-    pub pipelines: BTreeMap<String, PipelineView>,
+    pub pipelines: Objects<PipelineView>,
     /// DataPlanes.
-    pub data_planes: BTreeMap<String, ()>,
+    pub data_planes: Objects<()>,
     /// Component → its project.
-    pub components: BTreeMap<String, ComponentView>,
+    pub components: Objects<ComponentView>,
     /// ComponentReleases.
-    pub releases: BTreeMap<String, ReleaseView>,
+    pub releases: Objects<ReleaseView>,
     /// ReleaseBindings.
-    pub bindings: BTreeMap<String, BindingView>,
+    pub bindings: Objects<BindingView>,
     /// Those of them that somebody has deleted and something holds.
-    pub ending: BTreeSet<(Kind, String)>,
+    pub ending: BTreeMap<Kind, Objects<()>>,
     /// Environment → a Release there that is no binding's, where that was looked for.
     pub by_hand: BTreeMap<String, Option<String>>,
-}
-
-/// What the rules see of a Project.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProjectView {
-    /// The name of its DeploymentPipeline.
-    pub pipeline: String,
-}
-
-/// What the rules see of an Environment.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct EnvironmentView {
-    /// Whether Secrets with data may be part of what goes there.
-    pub allow_inline_secrets: bool,
-    /// The namespaces that its objects may go into, as they are written (`{project}` in them); none = one of its own.
-    pub namespaces: Vec<String>,
-    /// The cluster-scoped and RBAC kinds that it takes, as `Kind.group`.
-    pub allowed_cluster_kinds: Vec<String>,
-    /// The account, `<namespace>/<name>`, that the controller acts as.
-    pub service_account: Option<String>,
-    /// The DataPlane that its objects live on; none = this cluster.
-    pub data_plane: Option<String>,
-    /// Until when nothing changes there.
-    pub frozen: Option<Freeze>,
-    /// Which changes there need a reason.
-    pub reason: ReasonPolicy,
-    /// How much the histories of what is there keep.
-    pub bounds: Bounds,
-}
-
-/// What the rules see of a DeploymentPipeline.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PipelineView {
-    /// Its promotion paths.
-    pub graph: Graph,
-    /// Whether they are kept or only told about.
-    pub enforcement: Enforcement,
-}
-
-/// What the rules see of a Component.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ComponentView {
-    /// The project that owns it.
-    pub project: String,
-}
-
-/// What the rules see of a ComponentRelease.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReleaseView {
-    /// Whose it is.
-    pub owner: Owner,
-    /// Its human version.
-    pub version: Option<String>,
-    /// The name that its content has, where that is not its own; `None` also where the content is not known.
-    pub content: Option<String>,
-    /// What of it an environment or a binding's values may not fit; `None` where that is more than is kept, and is to be looked up.
-    pub details: Option<Arc<ReleaseDetails>>,
-}
-
-/// What a ComponentRelease is judged by when it is pinned.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ReleaseDetails {
-    /// The schema of what may differ per environment, as JSON: a tenth of what it takes when it is read.
-    pub schema: Option<Box<str>>,
-    /// Whether it brings a Secret with data.
-    pub inline_secret: bool,
-    /// Of its objects those that an environment may refuse, each with the id of its resource.
-    pub guarded: Vec<(String, ObjectRef)>,
-}
-
-impl ReleaseDetails {
-    /// How many bytes of text they have.
-    pub fn size(&self) -> usize {
-        let schema = self.schema.as_deref().map_or(0, str::len);
-        let guarded = self.guarded.iter().map(|(id, object)| {
-            let texts = [id, &object.group, &object.version, &object.kind, &object.name];
-            let namespace = object.namespace.as_ref().map_or(0, String::len);
-            size_of::<(String, ObjectRef)>() + namespace + texts.into_iter().map(String::len).sum::<usize>()
-        });
-        schema + guarded.sum::<usize>()
-    }
-}
-
-/// What the rules see of a ReleaseBinding.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BindingView {
-    /// Whose pin it is.
-    pub owner: Owner,
-    /// The environment.
-    pub environment: String,
-    /// The ComponentRelease that it pins now.
-    pub release: Option<String>,
-    /// The ComponentReleases that it needs: the one that it pins, and those that a rollback may choose. None once it is being deleted.
-    pub needed: BTreeSet<String>,
-    /// The ComponentReleases that have run there healthily.
-    pub healthy: Vec<String>,
-    /// The health of what runs there now.
-    pub health: Option<Health>,
 }
 
 impl World {
@@ -167,50 +68,60 @@ impl World {
         environment.map(|view| view.bounds).unwrap_or_default()
     }
 
-    /// Puts an object in its place, or takes it out where `object` is `None`. What cannot be read is as if it were not there.
+    /// Puts an object in its place, all of it, or takes it out where `object` is `None`. What cannot be read is as if it were not there.
     pub fn put(&mut self, kind: Kind, name: &str, object: Option<&Value>) {
-        self.place(kind, name, object, object.filter(|_| kind == Kind::ComponentRelease).and_then(ReleaseView::read));
-    }
-
-    /// Puts an object of which there is an excerpt in its place.
-    pub fn put_excerpt(&mut self, name: &str, excerpt: &Excerpt) {
-        self.place(excerpt.kind, name, Some(&excerpt.object), ReleaseView::of(excerpt));
-    }
-
-    fn place(&mut self, kind: Kind, name: &str, object: Option<&Value>, release: Option<ReleaseView>) {
-        fn set<V>(map: &mut BTreeMap<String, V>, name: &str, view: Option<V>) {
-            match view {
-                Some(view) => drop(map.insert(name.to_owned(), view)),
-                None => drop(map.remove(name)),
-            }
-        }
-        let key = (kind, name.to_owned());
-        if object.is_some_and(is_ending) {
-            self.ending.insert(key)
-        } else {
-            self.ending.remove(&key)
+        match object {
+            Some(object) => self.put_view(name, View::read(kind, object)),
+            None => self.remove(kind, name),
         };
+    }
+
+    /// Puts what is seen of an object in its place. Whether it was not there, or was another.
+    pub fn put_view(&mut self, name: &str, view: View) -> bool {
+        let View { kind, is_ending, part } = view;
+        let is_marked = if is_ending { self.mark(kind, name) } else { self.unmark(kind, name) };
+        let is_other = match part {
+            Some(Part::Project(view)) => self.projects.insert(name, view),
+            Some(Part::Environment(view)) => self.environments.insert(name, view),
+            Some(Part::DeploymentPipeline(view)) => self.pipelines.insert(name, view),
+            Some(Part::DataPlane) => self.data_planes.insert(name, ()),
+            Some(Part::Component(view)) => self.components.insert(name, view),
+            Some(Part::ComponentRelease(view)) => self.releases.insert(name, view),
+            Some(Part::ReleaseBinding(view)) => self.bindings.insert(name, view),
+            None => self.take_out(kind, name),
+        };
+        is_marked | is_other
+    }
+
+    /// Takes an object out. Whether it was there.
+    pub fn remove(&mut self, kind: Kind, name: &str) -> bool {
+        self.unmark(kind, name) | self.take_out(kind, name)
+    }
+
+    fn take_out(&mut self, kind: Kind, name: &str) -> bool {
         match kind {
-            Kind::Project => set(&mut self.projects, name, object.and_then(ProjectView::read)),
-            Kind::Environment => set(&mut self.environments, name, object.map(EnvironmentView::read)),
-            Kind::DeploymentPipeline => set(&mut self.pipelines, name, object.map(PipelineView::read)),
-            Kind::DataPlane => set(&mut self.data_planes, name, object.map(|_| ())),
-            Kind::Component => set(&mut self.components, name, object.and_then(ComponentView::read)),
-            Kind::ComponentRelease => set(&mut self.releases, name, release),
-            Kind::ReleaseBinding => set(&mut self.bindings, name, object.and_then(BindingView::read)),
-            Kind::Release => {}
+            Kind::Project => self.projects.remove(name),
+            Kind::Environment => self.environments.remove(name),
+            Kind::DeploymentPipeline => self.pipelines.remove(name),
+            Kind::DataPlane => self.data_planes.remove(name),
+            Kind::Component => self.components.remove(name),
+            Kind::ComponentRelease => self.releases.remove(name),
+            Kind::ReleaseBinding => self.bindings.remove(name),
+            Kind::Release => false,
         }
     }
 
-    /// Puts it in its place for long: what takes too much room is not kept, and is looked up where a rule needs it.
-    /// ([`ReleaseView::details`])
-    pub fn keep(&mut self, name: &str, excerpt: &Excerpt) {
-        self.put_excerpt(name, excerpt);
-        if excerpt.kind == Kind::ComponentRelease
-            && let Some(view) = self.releases.get_mut(name)
-        {
-            view.details.take_if(|details| details.size() > MAX_DETAILS);
+    fn mark(&mut self, kind: Kind, name: &str) -> bool {
+        self.ending.entry(kind).or_default().insert(name, ())
+    }
+
+    fn unmark(&mut self, kind: Kind, name: &str) -> bool {
+        let Some(ending) = self.ending.get_mut(&kind) else { return false };
+        let was_ending = ending.remove(name);
+        if ending.is_empty() {
+            self.ending.remove(&kind);
         }
+        was_ending
     }
 
     /// Whether there is nothing in it.
@@ -248,7 +159,7 @@ impl World {
 
     /// Whether somebody has deleted an object that something holds.
     pub fn is_ending(&self, kind: Kind, name: &str) -> bool {
-        !self.ending.is_empty() && self.ending.contains(&(kind, name.to_owned()))
+        self.ending.get(&kind).is_some_and(|ending| ending.contains_key(name))
     }
 
     /// The names of the objects of a kind.
@@ -284,10 +195,15 @@ impl World {
         let candidates =
             [names::binding_name, names::binding_name_hashed].map(|f| f(&owner.component_name, environment));
         let expected = candidates.iter().filter_map(|name| named(name));
-        let any = self.bindings.iter().filter(|(_, binding)| binding.owner == *owner);
+        // What differs most is compared first: there may be thousands.
+        let is_it = |binding: &BindingView| {
+            binding.owner.component_name == owner.component_name
+                && binding.environment == environment
+                && binding.owner == *owner
+        };
         expected
-            .chain(any)
-            .find(|(_, binding)| binding.owner == *owner && binding.environment == environment)
+            .chain(self.bindings.iter())
+            .find(|(_, binding)| is_it(binding))
             .map(|(name, binding)| (name.as_str(), binding))
     }
 

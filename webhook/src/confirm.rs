@@ -12,10 +12,10 @@ use release_shared::kinds::Kind;
 use release_shared::object::controlling_binding;
 use release_shared::types::dns_subdomain_fault;
 use release_shared::violation::RestsOn;
-use release_shared::world::{Excerpt, World};
+use release_shared::world::{View, World};
 use thiserror::Error;
 
-use crate::cache;
+use crate::cache::{RawObject, bounded};
 use crate::lookups::Lookups;
 use crate::review::Request;
 
@@ -23,8 +23,8 @@ use crate::review::Request;
 const MOST: usize = 12;
 /// How many Releases are read at once, without their objects.
 const PAGE: u32 = 20;
-/// How many bindings are read at once, with all that is in them.
-const BINDINGS: u32 = 4;
+/// How many bindings are read at once, and how many bytes of them: as many as one that is as large as can be may have.
+const BINDINGS: (u32, usize) = (20, 1 << 20);
 
 /// Why nothing could be confirmed.
 #[derive(Debug, Error)]
@@ -36,7 +36,7 @@ pub(crate) enum Error {
 }
 
 /// Brings `world` to what the API server says about what a judgement rests on: the first few, all at once. (A pipeline may name thousands
-/// of environments; what is told of the others is a warning.) It is copied where it is the cache's own and not right.
+/// of environments; what is told of the others is a warning.) Where all is as it was known, it stays the cache's own.
 pub(crate) async fn confirm(
     client: &Client,
     lookups: &Lookups,
@@ -45,16 +45,23 @@ pub(crate) async fn confirm(
     world: &mut Arc<World>,
 ) -> Result<(), Error> {
     let looks = rests_on.iter().take(MOST).map(|other| look(client, lookups, request, other));
-    for seen in try_join_all(looks).await?.into_iter().flatten() {
-        match seen {
-            // It is not there, as everybody knew.
-            Seen::Object(kind, name, None) if !world.has(kind, &name) => {}
-            Seen::Object(kind, name, None) => Arc::make_mut(world).put(kind, &name, None),
-            Seen::Object(_, name, Some(object)) => Arc::make_mut(world).put_excerpt(&name, &object),
-            Seen::ByHand(environment, release) => drop(Arc::make_mut(world).by_hand.insert(environment, release)),
-        }
-    }
+    put(try_join_all(looks).await?.into_iter().flatten(), world);
     Ok(())
+}
+
+fn put(found: impl Iterator<Item = Found>, world: &mut Arc<World>) {
+    let mut now = World::clone(world);
+    let mut is_other = false;
+    for one in found {
+        is_other |= match one {
+            Found::Object(name, view) => now.put_view(&name, *view),
+            Found::Nothing(kind, name) => now.remove(kind, &name),
+            Found::ByHand(environment, release) => now.by_hand.insert(environment, release.clone()) != Some(release),
+        };
+    }
+    if is_other {
+        *world = Arc::new(now);
+    }
 }
 
 /// Whether a namespace is on its way out: then nothing in it holds anything.
@@ -63,10 +70,12 @@ pub(crate) async fn is_ending(client: &Client, namespace: &str) -> Result<bool, 
     Ok(found.is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_some()))
 }
 
-/// What was seen.
-enum Seen {
-    /// What rules look at of an object; `None` where it is not there.
-    Object(Kind, String, Option<Box<Excerpt>>),
+/// What was found.
+enum Found {
+    /// What rules see of an object of this name.
+    Object(String, Box<View>),
+    /// There is none of this kind and name.
+    Nothing(Kind, String),
     /// An environment, and a Release for it that is no binding's.
     ByHand(String, Option<String>),
 }
@@ -75,29 +84,30 @@ enum Seen {
 struct Objects<'a> {
     lookups: &'a Lookups,
     kind: Kind,
-    api: Api<cache::Seen>,
+    api: Api<RawObject>,
 }
 
 impl Objects<'_> {
-    async fn get(&self, name: &str) -> Result<Seen, Error> {
+    async fn get(&self, name: &str) -> Result<Found, Error> {
         // There is none of a name that no object can have, and in a URL it would lead elsewhere.
         let found = match dns_subdomain_fault(name) {
-            None => self.lookups.ask(self.api.get_opt(name)).await?.map(|object| Box::new(object.excerpt(self.kind))),
+            None => self.lookups.ask(self.api.get_opt(name)).await?,
             Some(_) => None,
         };
-        Ok(Seen::Object(self.kind, name.to_owned(), found))
+        Ok(match found {
+            Some(object) => Found::Object(name.to_owned(), Box::new(object.view(self.kind))),
+            None => Found::Nothing(self.kind, name.to_owned()),
+        })
     }
 
     /// All of a component; there is one for each of its environments.
-    async fn of_component(&self, component: &str) -> Result<Vec<Seen>, Error> {
+    async fn of_component(&self, component: &str) -> Result<Vec<Found>, Error> {
         let selector = format!("spec.owner.componentName={component}");
-        let mut page = ListParams::default().fields(&selector).limit(BINDINGS);
+        let mut page = ListParams::default().fields(&selector).limit(BINDINGS.0);
         let mut all = Vec::new();
         loop {
             let found = self.lookups.ask(self.api.list(&page)).await?;
-            let seen = |object: cache::Seen| {
-                Seen::Object(self.kind, object.name_any(), Some(Box::new(object.excerpt(self.kind))))
-            };
+            let seen = |object: RawObject| Found::Object(object.name_any(), Box::new(object.view(self.kind)));
             all.extend(found.items.into_iter().map(seen));
             match found.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => page = page.continue_token(&token),
@@ -112,11 +122,12 @@ async fn look(
     lookups: &Lookups,
     request: &Request<'_>,
     rests_on: &RestsOn,
-) -> Result<Vec<Seen>, Error> {
-    let objects = |kind| {
-        let api = Api::namespaced_with(client.clone(), request.namespace(), &resource(kind));
+) -> Result<Vec<Found>, Error> {
+    let through = |client: Client, kind| {
+        let api = Api::namespaced_with(client, request.namespace(), &resource(kind));
         Objects { lookups, kind, api }
     };
+    let objects = |kind| through(client.clone(), kind);
     match rests_on {
         RestsOn::Object(kind, name) => Ok(vec![objects(*kind).get(name).await?]),
         RestsOn::Details(name) => Ok(vec![objects(Kind::ComponentRelease).get(name).await?]),
@@ -126,12 +137,14 @@ async fn look(
         }
         RestsOn::ReleaseByHand(environment) => {
             let release = by_hand(&objects(Kind::Release), environment).await?;
-            Ok(vec![Seen::ByHand(environment.clone(), release)])
+            Ok(vec![Found::ByHand(environment.clone(), release)])
         }
         RestsOn::HealthyRun => {
             let component = request.new.as_ref().and_then(|new| new.pointer("/spec/owner/componentName")?.as_str());
             match component.filter(|component| dns_subdomain_fault(component).is_none()) {
-                Some(component) => objects(Kind::ReleaseBinding).of_component(component).await,
+                Some(component) => {
+                    through(bounded(client, BINDINGS.1), Kind::ReleaseBinding).of_component(component).await
+                }
                 None => Ok(Vec::new()),
             }
         }
@@ -156,5 +169,36 @@ async fn by_hand(releases: &Objects<'_>, environment: &str) -> Result<Option<Str
             Some(token) => page = page.continue_token(&token),
             None => return Ok(None),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn found(name: &str, environment: &str) -> Found {
+        let owner = json!({"projectName": "shop", "componentName": "web"});
+        let binding = json!({"spec": {"owner": owner, "environment": environment}});
+        Found::Object(name.to_owned(), Box::new(View::read(Kind::ReleaseBinding, &binding)))
+    }
+
+    #[test]
+    fn what_is_as_it_was_known_is_no_other_world() {
+        let mut world = Arc::new(World::new("acme"));
+        put([found("web-dev", "dev"), found("web-staging", "staging")].into_iter(), &mut world);
+        let known = Arc::clone(&world);
+        let nothing = |name: &str| Found::Nothing(Kind::ReleaseBinding, name.to_owned());
+        put([found("web-dev", "dev"), nothing("api-dev")].into_iter(), &mut world);
+        assert!(Arc::ptr_eq(&world, &known));
+        put([found("web-dev", "dev"), nothing("web-staging")].into_iter(), &mut world);
+        assert!(!Arc::ptr_eq(&world, &known));
+        assert_eq!(world.names(Kind::ReleaseBinding), ["web-dev"]);
+        assert_eq!(known.names(Kind::ReleaseBinding), ["web-dev", "web-staging"], "others judge by it");
+        // What did not change is the same, and no copy.
+        assert!(std::ptr::eq(&world.bindings["web-dev"], &known.bindings["web-dev"]));
+        put([Found::ByHand("dev".to_owned(), None)].into_iter(), &mut world);
+        assert_eq!(world.by_hand["dev"], None);
     }
 }

@@ -63,17 +63,18 @@ impl Judge<'_> {
     async fn judge(&self, turn: Turn<'_>) -> Reply {
         let now = Timestamp::now();
         let (signer, turn) = self.signer(turn).await;
-        let mut known = Known { world: self.app.cache.world(self.request.namespace()), verdicts: Verdicts::new() };
         let judge = |known: &Known| {
             let Known { world, verdicts } = known;
             let (signer, speakers) = (signer.as_deref(), &self.app.speakers[..]);
             review::review(self.mode, self.request, &Context { world, signer, now, speakers, verdicts })
         };
-        let mut reply = judge(&known);
+        let mut reply = judge(&self.known());
         drop(turn);
         let mut looked = HashSet::new();
         let Some(mut open) = Open::of(&reply, &mut looked) else { return reply };
         let Some(_looking) = self.app.lookups.place(self.deadline).await else { return self.as_it_stands(reply) };
+        // Who waits for a place holds on to nothing, and goes on by what has been heard meanwhile.
+        let mut known = self.known();
         loop {
             if !self.look(open, &mut known).await {
                 return self.as_it_stands(reply);
@@ -89,6 +90,11 @@ impl Judge<'_> {
                 None => return reply,
             }
         }
+    }
+
+    /// What the cache has now.
+    fn known(&self) -> Known {
+        Known { world: self.app.cache.world(self.request.namespace()), verdicts: Verdicts::new() }
     }
 
     /// Looks at what is open. Whether anything was learned.

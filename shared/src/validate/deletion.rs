@@ -8,7 +8,7 @@ use crate::names;
 use crate::object::{annotation, is_ending, owners, text};
 use crate::record::{Action, History};
 use crate::violation::{FieldPath, Findings, RestsOn, Violation};
-use crate::world::{BindingView, World};
+use crate::world::{BindingView, MAX_PAST, World};
 
 use super::{Change, freeze};
 
@@ -89,7 +89,7 @@ pub fn is_unrecorded_deletion(kind: Kind, object: &Value) -> bool {
 
 /// A ComponentRelease stays as long as a binding needs it.
 fn check_release(name: &str, object: &Value, world: &World, findings: &mut Findings) {
-    for (binding, view) in &world.bindings {
+    for (binding, view) in world.bindings.iter() {
         if let Some(why) = needs(binding, view, name, object) {
             let there = RestsOn::Object(Kind::ReleaseBinding, binding.clone());
             findings.violate(refusal("ReleaseInUse", why).with_value(binding).resting_on(there));
@@ -97,10 +97,11 @@ fn check_release(name: &str, object: &Value, world: &World, findings: &mut Findi
     }
 }
 
-/// Why a binding needs a release, and what to do. What it pins it needs whosever it is; it goes back to releases of its own component.
+/// Why a binding needs a release, and what to do. What it pins it needs whosever it is; it goes back to releases of its own component. One
+/// that names more than is kept may need whatever is of its component, until it has been looked at.
 fn needs(binding: &str, view: &BindingView, name: &str, release: &Value) -> Option<String> {
     let environment = &view.environment;
-    if !view.needed.contains(name) {
+    if view.past.as_ref().is_some_and(|past| !past.needed.contains(name)) {
         return None;
     }
     if view.release.as_deref() == Some(name) {
@@ -110,12 +111,18 @@ fn needs(binding: &str, view: &BindingView, name: &str, release: &Value) -> Opti
     }
     let is_owner = text(release, "/spec/owner/projectName") == Some(&view.owner.project_name)
         && text(release, "/spec/owner/componentName") == Some(&view.owner.component_name);
-    is_owner.then(|| {
+    let why = if view.past.is_some() {
         format!(
             "ReleaseBinding {binding} may go back to {name}, which was pinned in {environment} before: it can be deleted when that \
              binding's history names it no more, or after the binding"
         )
-    })
+    } else {
+        format!(
+            "ReleaseBinding {binding} in {environment} names more releases than are kept of it ({MAX_PAST} bytes), and it could not be \
+             looked up whether {name} is one of them: try again, or delete that binding first"
+        )
+    };
+    is_owner.then_some(why)
 }
 
 fn check_project(name: &str, world: &World, findings: &mut Findings) {

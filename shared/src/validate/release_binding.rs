@@ -6,7 +6,7 @@ use crate::canonical;
 use crate::kinds::{Kind, Owner};
 use crate::names;
 use crate::pipeline::{Enforcement, Graph};
-use crate::promotion::{Eligibility, eligibility};
+use crate::promotion::{Eligibility, eligibility, may_have_run};
 use crate::schema;
 use crate::violation::{Findings, Permission, RestsOn, Violation};
 use crate::world::World;
@@ -196,6 +196,9 @@ pub(super) fn check_promotion(change: &Change<'_>, root: &Node<'_>, world: Optio
             findings.violate(violation.resting_on(RestsOn::HealthyRun).bypassable(permission));
         }
         Enforcement::Warn => {
+            if may_have_run(&pipeline.graph, world, &owner, environment) {
+                findings.open.push(RestsOn::HealthyRun);
+            }
             let message =
                 format!("pipeline {name} only warns, and would refuse this once it enforces: {}", violation.message);
             findings.warn(Violation { message, ..violation });

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::names;
 use crate::violation::{Class, RestsOn};
+use crate::world::View;
 
 /// The clock of the tables.
 const NOON: &str = "2026-01-02T12:00:00Z";

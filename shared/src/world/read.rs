@@ -6,7 +6,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::excerpt::{Excerpt, SCHEMA};
-use super::{BindingView, ComponentView, EnvironmentView, PipelineView, ProjectView, ReleaseDetails, ReleaseView};
+use super::views::{
+    BindingView, ComponentView, EnvironmentView, Part, Past, PipelineView, ProjectView, ReleaseDetails, ReleaseView,
+    View,
+};
 use crate::kinds::{Kind, Owner};
 use crate::object::{annotation, inline_secret_fields, is_ending, text};
 use crate::pipeline::Graph;
@@ -20,8 +23,36 @@ fn owner(object: &Value) -> Option<Owner> {
     })
 }
 
+impl View {
+    /// What the rules see of an object, all of it.
+    pub fn read(kind: Kind, object: &Value) -> Self {
+        Self::with(kind, object, ReleaseView::read)
+    }
+
+    fn with(kind: Kind, object: &Value, release: impl FnOnce(&Value) -> Option<ReleaseView>) -> Self {
+        let part = match kind {
+            Kind::Project => ProjectView::read(object).map(Part::Project),
+            Kind::Environment => Some(Part::Environment(EnvironmentView::read(object))),
+            Kind::DeploymentPipeline => Some(Part::DeploymentPipeline(PipelineView::read(object))),
+            Kind::DataPlane => Some(Part::DataPlane),
+            Kind::Component => ComponentView::read(object).map(Part::Component),
+            Kind::ComponentRelease => release(object).map(Part::ComponentRelease),
+            Kind::ReleaseBinding => BindingView::read(object).map(Part::ReleaseBinding),
+            Kind::Release => None,
+        };
+        Self { kind, is_ending: is_ending(object), part }
+    }
+}
+
+impl Excerpt {
+    /// What the rules see of the object.
+    pub fn view(&self) -> View {
+        View::with(self.kind, &self.object, |_| ReleaseView::of(self))
+    }
+}
+
 impl ProjectView {
-    pub(super) fn read(object: &Value) -> Option<Self> {
+    fn read(object: &Value) -> Option<Self> {
         let reference = object.pointer("/spec/deploymentPipelineRef")?;
         let name = reference.as_str().or_else(|| reference.get("name")?.as_str())?;
         Some(Self { pipeline: name.to_owned() })
@@ -76,7 +107,7 @@ impl PipelineView {
 }
 
 impl ComponentView {
-    pub(super) fn read(object: &Value) -> Option<Self> {
+    fn read(object: &Value) -> Option<Self> {
         text(object, "/spec/owner/projectName").map(|project| Self { project: project.to_owned() })
     }
 }
@@ -93,7 +124,7 @@ impl ReleaseView {
     }
 
     /// The same of an excerpt; `None` where it is of another kind.
-    pub(super) fn of(excerpt: &Excerpt) -> Option<Self> {
+    fn of(excerpt: &Excerpt) -> Option<Self> {
         let Excerpt { kind, object, schema, content } = excerpt;
         let owner = owner(object).filter(|_| *kind == Kind::ComponentRelease)?;
         Some(Self::with(object, owner, schema.clone(), content.clone()))
@@ -118,19 +149,26 @@ impl ReleaseDetails {
 }
 
 impl BindingView {
-    pub(super) fn read(object: &Value) -> Option<Self> {
-        let outcomes =
-            object.pointer("/status/outcomes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        let ran = outcomes.iter().filter(|outcome| outcome.get("firstHealthyAt").is_some_and(Value::is_string));
+    fn read(object: &Value) -> Option<Self> {
         let health = object.pointer("/status/health").cloned();
         Some(Self {
             owner: owner(object)?,
             environment: text(object, "/spec/environment")?.to_owned(),
             release: text(object, "/spec/releaseName").map(str::to_owned),
-            needed: if is_ending(object) { BTreeSet::new() } else { record::needed_releases(object) },
-            healthy: ran.filter_map(|outcome| text(outcome, "/release").map(str::to_owned)).collect(),
+            past: Some(Past::read(object)),
             health: health.and_then(|health| serde_json::from_value(health).ok()),
         })
+    }
+}
+
+impl Past {
+    fn read(binding: &Value) -> Self {
+        let outcomes = binding.pointer("/status/outcomes").and_then(Value::as_array).into_iter().flatten();
+        let ran = outcomes.filter(|outcome| outcome.get("firstHealthyAt").is_some_and(Value::is_string));
+        Self {
+            needed: if is_ending(binding) { BTreeSet::new() } else { record::needed_releases(binding) },
+            healthy: ran.filter_map(|outcome| text(outcome, "/release").map(str::to_owned)).collect(),
+        }
     }
 }
 

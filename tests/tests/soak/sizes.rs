@@ -1,4 +1,6 @@
-//! Many objects, as large as they can be: what the webhook keeps of them has a bound, and so has what it needs to read them.
+//! Many objects, and as large as they can be: what the webhook keeps of them has a bound, and so has what it needs to read them.
+
+mod bindings;
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +15,13 @@ use crate::cluster::webhook_certificates::replica::Settings;
 use crate::cluster::webhook_connections::{review, trusted};
 use crate::cluster::wire::{Wire, post};
 
-trials! { admission: a_start_beside_large_releases_fits_into_a_pod }
+use bindings::refused_promotions_in_a_large_namespace_fit_into_a_pod;
+
+trials! {
+    admission:
+    a_start_beside_large_releases_fits_into_a_pod,
+    refused_promotions_in_a_large_namespace_fit_into_a_pod,
+}
 
 const RELEASES: usize = 200;
 /// Until it is ready: it reads all of them.

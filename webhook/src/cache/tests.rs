@@ -2,14 +2,14 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn seen(name: &str, spec: &Value) -> Seen {
+fn seen(name: &str, spec: &Value) -> RawObject {
     // As it comes in a page of a list.
     let object = json!({
         "apiVersion": "openchoreo.dev/v1alpha1", "kind": "ReleaseBinding", "spec": spec,
         "metadata": {"name": name, "namespace": "acme", "resourceVersion": "1", "managedFields": [{"fieldsV1": {"f:spec": {}}}]}
     });
     let list = json!({"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": "1"}, "items": [object]});
-    let list: kube::core::ObjectList<Seen> = serde_json::from_str(&list.to_string()).unwrap();
+    let list: kube::core::ObjectList<RawObject> = serde_json::from_str(&list.to_string()).unwrap();
     list.items.into_iter().next().unwrap()
 }
 
@@ -30,6 +30,9 @@ fn who_judges_has_it_as_it_was_and_keeps_nobody_from_changing_it() {
     cached.apply(seen("web-dev", &spec));
     let before = cache.world("acme");
     cached.apply(seen("web-staging", &spec));
+    let now = cache.world("acme");
+    assert!(std::ptr::eq(&before.bindings["web-dev"], &now.bindings["web-dev"]), "what did not change is no copy");
+    drop(now);
     cached.delete(&place("web-dev"));
     assert_eq!(before.bindings.keys().collect::<Vec<_>>(), ["web-dev"]);
     assert_eq!(cache.world("acme").bindings.keys().collect::<Vec<_>>(), ["web-staging"]);
@@ -60,9 +63,9 @@ fn an_object_with_parts_of_other_types_is_one_that_says_nothing() {
         json!({"metadata": {"name": "a"}, "spec": null}),
         json!({"metadata": {"name": "a", "annotations": null}}),
     ] {
-        let seen: Seen = serde_json::from_str(&object.to_string()).unwrap();
+        let raw: RawObject = serde_json::from_str(&object.to_string()).unwrap();
         let mut world = World::new("acme");
-        world.keep("a", &seen.excerpt(Kind::ReleaseBinding));
+        world.put_view("a", raw.view(Kind::ReleaseBinding).trimmed());
         assert!(world.is_empty(), "{object}");
     }
 }

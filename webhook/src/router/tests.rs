@@ -310,7 +310,8 @@ async fn answers_that_nobody_reads_have_an_end() {
 /// An API server in which every object is this one, after a pause.
 fn api_server(object: Option<Value>, pause: Duration) -> kube::Client {
     let service = tower::service_fn(move |request: axum::http::Request<KubeBody>| {
-        let is_asked = request.uri().path().contains("/componentreleases/");
+        let is_asked =
+            ["/componentreleases/", "/releasebindings/"].iter().any(|part| request.uri().path().contains(part));
         let (status, body) = match object.as_ref().filter(|_| is_asked) {
             Some(object) => (200, object.to_string()),
             None => (
@@ -385,6 +386,47 @@ async fn a_release_that_is_too_large_to_be_kept_is_judged_nonetheless() {
     let mut changed: Value = serde_json::from_str(&labelled(&pin("s".into()))).unwrap();
     changed["request"]["object"]["spec"]["componentTypeEnvironmentConfigs"]["size"] = 5.into();
     assert_eq!(answer(&silent, changed.to_string()).await["allowed"], false);
+}
+
+/// What a binding names beyond what fits into the cache is looked up; without it nobody knows whether the release is needed, and it stays.
+#[tokio::test(start_paused = true)]
+async fn a_binding_with_a_past_that_is_too_long_to_be_kept_holds_its_releases_nonetheless() {
+    let owner = json!({"projectName": "shop", "componentName": "web"});
+    let outcome = |at: usize| json!({"revision": at, "release": format!("web-of-long-ago-{at}")});
+    let binding = json!({
+        "apiVersion": "openchoreo.dev/v1alpha1", "kind": "ReleaseBinding", "metadata": {"name": "web-dev", "namespace": "acme"},
+        "spec": {"owner": owner, "environment": "dev", "releaseName": "web-1"},
+        "status": {"outcomes": (0..1000).map(outcome).collect::<Vec<_>>()}
+    });
+    let deletion = |name: &str| {
+        let mut review = review();
+        let request = &mut review["request"];
+        request["kind"]["kind"] = "ComponentRelease".into();
+        request["operation"] = "DELETE".into();
+        request["name"] = name.into();
+        request["object"] = Value::Null;
+        request["oldObject"] = json!({
+            "apiVersion": "openchoreo.dev/v1alpha1", "kind": "ComponentRelease", "metadata": {"name": name, "namespace": "acme"},
+            "spec": {"owner": owner}
+        });
+        review.to_string()
+    };
+    let app = |client| {
+        let app = app_with(client, 24 << 20);
+        app.cache.hear(Kind::ReleaseBinding, "acme", "web-dev", &binding);
+        assert!(app.cache.world("acme").bindings["web-dev"].past.is_none());
+        app
+    };
+    let there = app(api_server(Some(binding.clone()), Duration::ZERO));
+    assert_eq!(answer(&there, deletion("web-of-long-ago-1")).await["allowed"], false);
+    assert_eq!(answer(&there, deletion("web-2")).await["allowed"], true, "it was looked up that nobody needs it");
+    let silent = app(api_server(Some(binding.clone()), Duration::from_secs(60)));
+    for name in ["web-of-long-ago-1", "web-2"] {
+        let refused = answer(&silent, deletion(name)).await;
+        assert_eq!(refused["status"]["details"]["causes"][0]["reason"], "ReleaseInUse", "{refused}");
+    }
+    let gone = app(api_server(None, Duration::ZERO));
+    assert_eq!(answer(&gone, deletion("web-of-long-ago-1")).await["allowed"], true, "the binding was deleted");
 }
 
 fn told(app: &App, line: &str) -> bool {

@@ -71,6 +71,38 @@ fn nothing_else_holds_a_release() {
     assert_eq!(in_use("web-1", &snapshot("web"), &world), 0);
 }
 
+/// What is not kept of a binding is looked up: until then nothing of its component goes, and all else does.
+#[test]
+fn a_binding_that_names_more_than_is_kept_may_need_what_is_of_its_component() {
+    let mut long = binding("web", "dev", "web-2");
+    let outcome = |at: usize| json!({"revision": at, "release": format!("web-of-long-ago-{at}")});
+    long["status"] = json!({"outcomes": (0..1000).map(outcome).collect::<Vec<_>>()});
+    let mut world = pinned();
+    world.put_view("web-dev", View::read(Kind::ReleaseBinding, &long).trimmed());
+    assert_eq!(world.bindings["web-dev"].past, None);
+    let told = |name: &str, component: &str, world: &World| {
+        let found = deletion(Kind::ComponentRelease, name, &snapshot(component), world).violations;
+        let told = found.into_iter().map(|violation| (violation.rests_on, violation.message));
+        told.collect::<Vec<_>>()
+    };
+    let there = Some(RestsOn::Object(Kind::ReleaseBinding, "web-dev".into()));
+    for (name, component, why) in [
+        ("web-of-long-ago-1", "web", Some("it could not be looked up whether web-of-long-ago-1 is one of them")),
+        ("web-3", "web", Some("it could not be looked up whether web-3 is one of them")),
+        ("web-2", "api", Some("pins web-2 in dev")),
+        ("web-of-long-ago-1", "api", None),
+    ] {
+        let told = told(name, component, &world);
+        assert_eq!(told.len(), why.into_iter().len(), "{name} of {component}: {told:?}");
+        assert!(told.iter().all(|(rests_on, _)| *rests_on == there), "{told:?}");
+        assert!(told.iter().zip(why).all(|((_, message), why)| message.contains(why)), "{told:?}");
+    }
+    // It was looked up.
+    world.put(Kind::ReleaseBinding, "web-dev", Some(&long));
+    assert_eq!(told("web-3", "web", &world), []);
+    assert!(told("web-of-long-ago-1", "web", &world)[0].1.contains("may go back to web-of-long-ago-1"));
+}
+
 /// What is said of the deletion of an object of the shop, each with the code and what it rests on.
 fn told(kind: Kind, name: &str, world: &World) -> Vec<(&'static str, Option<RestsOn>)> {
     let findings = deletion(kind, name, &json!({}), world);

@@ -97,6 +97,36 @@ fn the_pipeline_warns_or_refuses() {
     assert_eq!(validate(&change, Some(&world("enforce"))).violations, []);
 }
 
+/// Where more may have run healthily than is kept, it is looked up before anybody is warned.
+#[test]
+fn what_has_run_is_looked_up_where_it_is_not_kept() {
+    let outcome = |at: usize| json!({"revision": at, "release": format!("web-{at}"), "firstHealthyAt": "then"});
+    let mut staging = binding("web", "staging", "web-2");
+    staging["status"] = json!({"outcomes": (0..1000).map(outcome).collect::<Vec<_>>()});
+    let new = binding("web", "production", "web-1");
+    let change = Change {
+        kind: Kind::ReleaseBinding,
+        name: "web-production",
+        new: &new,
+        old: None,
+        user: None,
+        manager: None,
+        now: None,
+    };
+    let mut kept = world("warn");
+    kept.put_view("web-staging", View::read(Kind::ReleaseBinding, &staging).trimmed());
+    let findings = validate(&change, Some(&kept));
+    assert_eq!((findings.warnings.len(), findings.open), (1, vec![RestsOn::HealthyRun]));
+    kept.put(Kind::ReleaseBinding, "web-staging", Some(&staging));
+    let findings = validate(&change, Some(&kept));
+    assert_eq!((findings.warnings, findings.open), (vec![], vec![]));
+
+    let mut enforcing = world("enforce");
+    enforcing.put_view("web-staging", View::read(Kind::ReleaseBinding, &staging).trimmed());
+    let [refused] = &validate(&change, Some(&enforcing)).violations[..] else { panic!("it is refused") };
+    assert_eq!(refused.rests_on, Some(RestsOn::HealthyRun));
+}
+
 #[test]
 fn another_project_is_no_way_round_an_enforcing_pipeline() {
     let mut elsewhere = release(|r| r["spec"]["owner"]["projectName"] = "ghost".into());

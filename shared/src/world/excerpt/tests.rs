@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::names;
-use crate::world::{MAX_DETAILS, World};
+use crate::world::{MAX_DETAILS, MAX_PAST, View, World};
 
 /// The object as it comes from the API server.
 fn excerpt_of(kind: Kind, object: &Value) -> Excerpt {
@@ -15,7 +15,7 @@ fn excerpt_of(kind: Kind, object: &Value) -> Excerpt {
 fn worlds(kind: Kind, object: &Value) -> [String; 2] {
     let (mut whole, mut excerpt) = (World::new("acme"), World::new("acme"));
     whole.put(kind, "web-1", Some(object));
-    excerpt.put_excerpt("web-1", &excerpt_of(kind, object));
+    excerpt.put_view("web-1", excerpt_of(kind, object).view());
     [whole, excerpt].map(|world| format!("{world:#?}"))
 }
 
@@ -141,7 +141,7 @@ fn of_a_large_release_is_kept_what_is_stated() {
         let mut object = release("web-1");
         *object.pointer_mut(&format!("{spec}{path}")).unwrap() = value;
         let mut world = World::new("acme");
-        world.keep("web-1", &excerpt_of(Kind::ComponentRelease, &object));
+        world.put_view("web-1", excerpt_of(Kind::ComponentRelease, &object).view().trimmed());
         let details = world.releases["web-1"].details.clone();
         assert_eq!(details.is_some(), is_kept, "{what}");
         assert!(details.is_none_or(|details| details.size() <= MAX_DETAILS), "{what}");
@@ -151,4 +151,66 @@ fn of_a_large_release_is_kept_what_is_stated() {
         world.put(Kind::ComponentRelease, "web-1", Some(&object));
         assert!(world.releases["web-1"].details.is_some(), "{what}: who asks for it has all of it");
     }
+}
+
+/// The longest history that an Environment lets in, and outcomes that somebody else has written: its place in the cache has a bound.
+#[test]
+fn of_a_binding_with_a_long_past_is_kept_what_is_stated() {
+    let named = |count: usize, name: fn(usize) -> String| {
+        (1..=count).map(|at| json!({"revision": at, "release": name(at), "firstHealthyAt": "then"})).collect::<Value>()
+    };
+    let usual = |at: usize| format!("shop-gu7e7tnclodlp7po-{at:03}");
+    let none = || Value::Array(Vec::new());
+    for (what, history, outcomes, is_kept) in [
+        ("as many records as are usual, and their outcomes", named(30, usual), named(51, usual), true),
+        (
+            "as many records as there may be, of a few releases",
+            named(500, |at| format!("web-{}", at % 20)),
+            none(),
+            true,
+        ),
+        ("as many records as there may be", named(500, usual), none(), false),
+        ("many outcomes", none(), named(5_000, usual), false),
+        ("long names", none(), named(70, |at| format!("{at}{}", "x".repeat(250))), false),
+        ("one name", none(), named(1, |_| "x".repeat(1_000_000)), false),
+    ] {
+        let binding = json!({
+            "metadata": {"annotations": {names::HISTORY: history.to_string()}},
+            "spec": {
+                "owner": {"projectName": "shop", "componentName": "web"}, "environment": "dev", "releaseName": "web-1"
+            },
+            "status": {"outcomes": outcomes}
+        });
+        let view = excerpt_of(Kind::ReleaseBinding, &binding).view();
+        let mut world = World::new("acme");
+        world.put_view("web-dev", view.clone().trimmed());
+        let past = &world.bindings["web-dev"].past;
+        assert_eq!(past.is_some(), is_kept, "{what}");
+        assert!(past.as_ref().is_none_or(|past| past.size() <= MAX_PAST), "{what}");
+        let told = format!("{world:?}").len();
+        assert!(told < 2 * MAX_PAST, "{what}: {told}");
+        assert_eq!(
+            world.bindings["web-dev"].release.as_deref(),
+            Some("web-1"),
+            "{what}: what is pinned is always known"
+        );
+        assert_eq!(world.put_view("web-dev", view), !is_kept, "{what}: who asks for it has all of it");
+        assert!(world.bindings["web-dev"].past.is_some());
+    }
+}
+
+#[test]
+fn what_is_as_it_was_changes_nothing() {
+    let binding = json!({"spec": {"owner": {"projectName": "shop", "componentName": "web"}, "environment": "dev"}});
+    let ending = json!({"metadata": {"deletionTimestamp": "then"}, "spec": binding["spec"]});
+    let mut world = World::new("acme");
+    let put = |world: &mut World, kind, object| world.put_view("web-dev", View::read(kind, object));
+    assert!(!world.remove(Kind::ReleaseBinding, "web-dev"));
+    for object in [&binding, &ending, &binding] {
+        assert!(put(&mut world, Kind::ReleaseBinding, object));
+        assert!(!put(&mut world, Kind::ReleaseBinding, object));
+    }
+    assert!(put(&mut world, Kind::DataPlane, &ending) && world.is_ending(Kind::DataPlane, "web-dev"));
+    assert!(world.remove(Kind::DataPlane, "web-dev") && !world.is_ending(Kind::DataPlane, "web-dev"));
+    assert!(world.remove(Kind::ReleaseBinding, "web-dev") && world.is_empty());
 }

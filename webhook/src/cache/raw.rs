@@ -8,14 +8,14 @@ use kube::Resource;
 use kube::api::{ApiResource, ObjectMeta};
 use kube::core::DynamicResourceScope;
 use release_shared::kinds::Kind;
-use release_shared::world::{Excerpt, Parts, excerpt};
+use release_shared::world::{Parts, View, excerpt};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// An object whose spec and status are text. A parsed one may take sixteen times as much.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(from = "Read")]
-pub(crate) struct Seen {
+pub(crate) struct RawObject {
     metadata: ObjectMeta,
     spec: Option<Box<RawValue>>,
     status: Option<Box<RawValue>>,
@@ -43,7 +43,7 @@ struct Metadata {
     annotations: Option<BTreeMap<String, String>>,
 }
 
-impl From<Read> for Seen {
+impl From<Read> for RawObject {
     fn from(Read { metadata, spec, status }: Read) -> Self {
         let Metadata { name, namespace, uid, resource_version, deletion_timestamp, annotations } = metadata;
         let metadata = ObjectMeta {
@@ -59,16 +59,16 @@ impl From<Read> for Seen {
     }
 }
 
-impl Seen {
-    /// What of it the rules look at.
-    pub(crate) fn excerpt(&self, kind: Kind) -> Excerpt {
+impl RawObject {
+    /// What the rules see of it.
+    pub(crate) fn view(&self, kind: Kind) -> View {
         let metadata = serde_json::to_value(&self.metadata).unwrap_or_default();
         let [spec, status] = [&self.spec, &self.status].map(|part| part.as_deref().map(RawValue::get));
-        excerpt(&Parts { kind, metadata: &metadata, spec, status })
+        excerpt(&Parts { kind, metadata: &metadata, spec, status }).view()
     }
 }
 
-impl Resource for Seen {
+impl Resource for RawObject {
     type DynamicType = ApiResource;
     type Scope = DynamicResourceScope;
 
