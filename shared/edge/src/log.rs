@@ -35,19 +35,28 @@ pub struct Filter(Targets);
 /// # Errors
 /// One sentence for whoever typed it.
 pub fn filter(text: &str) -> Result<Filter, String> {
-    let quiet = QUIET.into_iter().filter(|(target, _)| !text.contains(target.split("::").next().unwrap_or(target)));
-    let mut directives = text.split(',').map(str::trim);
-    let targets = directives.try_fold(quiet.collect::<Targets>(), |targets, directive| {
-        let (target, level) =
-            directive.split_once('=').map_or((None, directive), |(target, level)| (Some(target), level));
-        let level: Option<LevelFilter> = LEVELS.contains(&level).then(|| level.parse().ok()).flatten();
-        match (target, level) {
-            (None, Some(level)) => Ok(targets.with_default(level)),
-            (Some(target), Some(level)) if is_path(target) => Ok(targets.with_target(target, level)),
-            _ => Err(format!("{directive:?} is neither a level ({}) nor target=level", LEVELS.join(", "))),
-        }
-    });
-    targets.map(Filter)
+    let directives = text.split(',').map(str::trim).map(directive).collect::<Result<Vec<_>, _>>()?;
+    let level = directives.iter().rev().find_map(|(target, level)| target.is_none().then_some(*level));
+    let level = level.unwrap_or(LevelFilter::OFF);
+    let quiet = QUIET.into_iter().filter(|(target, _)| !directives.iter().any(|(named, _)| is_of(target, *named)));
+    let quiet = quiet.map(|(target, most)| (target, most.min(level)));
+    let named = directives.iter().filter_map(|&(target, level)| Some((target?, level)));
+    Ok(Filter(quiet.chain(named).collect::<Targets>().with_default(level)))
+}
+
+/// One part of a filter: a level for all, or for a target.
+fn directive(text: &str) -> Result<(Option<&str>, LevelFilter), String> {
+    let (target, level) = text.split_once('=').map_or((None, text), |(target, level)| (Some(target), level));
+    let level = LEVELS.contains(&level).then(|| level.parse().ok()).flatten();
+    level
+        .filter(|_| target.is_none_or(is_path))
+        .map(|level| (target, level))
+        .ok_or_else(|| format!("{text:?} is neither a level ({}) nor target=level", LEVELS.join(", ")))
+}
+
+/// Whether what is named is a target or holds it.
+fn is_of(target: &str, named: Option<&str>) -> bool {
+    named.is_some_and(|named| target.strip_prefix(named).is_some_and(|rest| rest.is_empty() || rest.starts_with("::")))
 }
 
 /// Whether it may be the path of a module, which is what a target is.
@@ -229,7 +238,10 @@ mod tests {
     fn who_logs_whole_answers_is_quiet_unless_named() {
         let whole = |text| filter(text).unwrap().0.would_enable("kube_client::client", &Level::WARN);
         assert!(!whole("info") && !whole("trace") && !whole("debug,kube_runtime=error"));
-        assert!(whole("info,kube_client=debug"), "somebody asks for it");
+        assert!(whole("info,kube_client=debug") && whole("kube_client::client=warn,off"), "somebody asks for it");
+        assert!(!whole("info,kube_client::client::tls=debug") && !whole("info,kube_client::config=debug"));
+        let Filter(targets) = filter("off").unwrap();
+        assert!(!targets.would_enable("kube_client::client", &Level::ERROR), "nothing is nothing");
         let Filter(targets) = filter("info").unwrap();
         assert!(targets.would_enable("kube_client::client::tls", &Level::WARN));
     }
