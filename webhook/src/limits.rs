@@ -14,7 +14,7 @@ const CLIENT_IDLE: Duration = Duration::from_secs(90);
 /// How many files are open beside connections: listeners, health, watches, look-ups, and what the runtime has for itself.
 const OTHER_FILES: u64 = 128;
 /// How few connections make no sense: each API server keeps up to 25 open.
-pub(crate) const FEWEST: usize = 32;
+const FEWEST: usize = 32;
 
 /// The limits of the server.
 #[derive(Debug, Clone, Args)]

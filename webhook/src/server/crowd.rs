@@ -12,13 +12,15 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::limits::FEWEST;
 use crate::load::FAIR;
 use crate::metrics::Metrics;
 
 /// How many files have to be free when they have run out: for health, for the call of our own socket, and for what is asked at the API
 /// server.
 const SPARE: usize = 16;
+/// How many connections there may be however few files are left: what lacks them may be somebody else, and the API server and our own call are
+/// to find a place.
+const FEWEST: usize = 4;
 /// For how long there are fewer connections then.
 const FEWER_FOR: Duration = Duration::from_secs(60);
 
@@ -119,7 +121,6 @@ impl Crowd {
     /// as well.
     pub(super) fn thin_out(&self) {
         let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
-        // Never so few that the API server and our own call find no place: files may be short through no fault of those that are here.
         let most = (seats.len() - SPARE.min(seats.len().div_ceil(2))).max(FEWEST.min(self.most));
         *self.fewer.lock().unwrap_or_else(PoisonError::into_inner) = Some((most, Instant::now()));
         while seats.len() > most && self.make_room(&mut seats, None) {}

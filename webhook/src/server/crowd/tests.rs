@@ -138,13 +138,27 @@ async fn there_are_fewer_for_a_while_when_files_run_out() {
     drop(newcomer);
     crowd.thin_out();
     crowd.thin_out();
-    assert_eq!(is_open(), FEWEST as i64, "the API server finds its place however long files are short");
+    assert_eq!(is_open(), 20);
     for (_, leave) in &mut busy {
         assert!(!is_asked(leave).await, "a whole call is never cut off");
     }
     advance(FEWER_FOR).await;
     let _more = used(&crowd, API_SERVER);
-    assert_eq!(is_open(), FEWEST as i64 + 1);
+    assert_eq!(is_open(), 21);
+}
+
+#[tokio::test(start_paused = true)]
+async fn there_are_some_however_long_files_are_short() {
+    let crowd = crowd(60);
+    let mut members: Vec<_> = (0..10).map(|_| used(&crowd, API_SERVER)).collect();
+    for _ in 0..20 {
+        crowd.thin_out();
+    }
+    assert_eq!(crowd.metrics.connections.get(), FEWEST as i64);
+    members.clear();
+    crowd.thin_out();
+    let again: Vec<_> = (0..FEWEST).map(|_| busy(&crowd, API_SERVER)).collect();
+    assert_eq!(again.len(), FEWEST, "they find their places at once");
 }
 
 #[test]
