@@ -119,7 +119,7 @@ fn its_figures_are_told(namespace: &Namespace<'_>) -> anyhow::Result<()> {
     let review =
         lines.iter().find(|line| line["message"] == "review" && line["allowed"] == true).context("no review")?;
     for (key, value) in
-        [("uid", "0-8-15"), ("user", "jane"), ("operation", "CREATE"), ("kind", "Release"), ("peer", "127.0.0.1")]
+        [("uid", "0-8-15"), ("user", "jane"), ("operation", "CREATE"), ("kind", "Release"), ("peer", "127.0.0.2")]
     {
         assert_eq!(review[key], value, "{review}");
     }

@@ -1,6 +1,6 @@
 //! Somebody who calls a webhook as an API server does that is behind: it trusts what the hooks said some time ago.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,6 +15,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{
     AlertDescription, ClientConfig, ClientConnection, Error, RootCertStore, StreamOwned, SupportedProtocolVersion,
 };
+use socket2::{Domain, Socket, Type};
 
 use super::system::{System, certificates};
 
@@ -73,7 +74,7 @@ impl<'a> Call<'a> {
             }
         };
         let name = ServerName::IpAddress(address.ip().into());
-        let socket = TcpStream::connect(address).context("connecting")?;
+        let socket = connected(address).context("connecting")?;
         socket.set_read_timeout(Some(Duration::from_secs(5)))?;
         Ok(StreamOwned::new(ClientConnection::new(Arc::new(config), name)?, socket))
     }
@@ -128,4 +129,14 @@ impl<'a> Laggards<'a> {
         let known = said.iter().rev().find(|(at, _)| *at <= then).or(said.first());
         known.map(|(_, bundle)| bundle.clone()).unwrap_or_default()
     }
+}
+
+/// From an address that no API server here has: who calls by hand is a stranger to the webhook, as elsewhere.
+fn connected(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    if address.is_ipv4() {
+        socket.bind(&SocketAddr::from(([127, 0, 0, 2], 0)).into())?;
+    }
+    socket.connect(&address.into())?;
+    Ok(socket.into())
 }
