@@ -57,7 +57,7 @@ pub(crate) struct Args {
 }
 
 fn namespace(text: &str) -> Result<String, String> {
-    dns_label_fault(text).map_or_else(|| Ok(text.to_owned()), |fault| Err(fault.to_string()))
+    dns_label_fault(text).map_or_else(|| Ok(text.to_owned()), Err)
 }
 
 /// What a certificate can be for.

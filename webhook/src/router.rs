@@ -83,7 +83,7 @@ async fn answer(
     request: Request,
     started: Instant,
 ) -> Result<Response, Refused> {
-    let patience = patience(request.uri());
+    let patience = patience(&caller.uri);
     let reply = take(app, mode, request, patience).await?;
     if let Some(deletion) = reply.unrecorded() {
         let within = patience.map_or(WITNESSED, |patience| WITNESSED.min(patience * 9 / 10));
@@ -131,13 +131,13 @@ async fn other(status: StatusCode, words: &'static str, State(app): State<Arc<Ap
 /// Whose call it is, and which path was called: for the log.
 struct Caller {
     peer: Option<IpAddr>,
-    path: String,
+    uri: Uri,
 }
 
 impl Caller {
     fn of(request: &Request) -> Self {
         let peer = request.extensions().get::<Peer>().map(|Peer(address)| *address);
-        Self { peer, path: request.uri().path().to_owned() }
+        Self { peer, uri: request.uri().clone() }
     }
 
     fn peer(&self) -> Option<impl tracing::Value> {
@@ -174,7 +174,7 @@ impl Refused {
     fn told(self, app: &App, caller: &Caller) -> Response {
         let Self { status, why, words } = self;
         app.metrics.unanswered(why);
-        let (peer, path, sentence) = (caller.peer(), cut(&caller.path, LOGGED), words.trim_end());
+        let (peer, path, sentence) = (caller.peer(), cut(caller.uri.path(), LOGGED), words.trim_end());
         if status == StatusCode::INTERNAL_SERVER_ERROR {
             tracing::warn!(peer, path, status = status.as_u16(), "{sentence}");
         } else {

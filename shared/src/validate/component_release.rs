@@ -7,7 +7,7 @@ use crate::schema;
 use crate::snapshot;
 use crate::types::label_value_fault;
 use crate::violation::{Findings, Violation};
-use crate::world::{MAX_JUDGED, ReleaseView, World};
+use crate::world::{MAX_JUDGED, ReleaseDetails, ReleaseView, World};
 
 use super::{Node, component, object};
 
@@ -103,8 +103,7 @@ fn check_id<'a>(
 
 /// No environment could take a release whose pins nobody can judge.
 fn check_judged(kind: &Node<'_>, root: &Node<'_>, findings: &mut Findings) {
-    let details = root.value.and_then(ReleaseView::read).and_then(|view| view.details);
-    let size = details.map_or(0, |details| details.size());
+    let size = root.value.map_or(0, |release| ReleaseDetails::of(release).size());
     if size <= MAX_JUDGED {
         return;
     }

@@ -119,24 +119,28 @@ impl ReleaseView {
         let own = text(object, "/metadata/name").unwrap_or_default();
         let spec = object.get("spec").filter(|_| !snapshot::is_content_name(&owner.component_name, own));
         let content = spec.map(|spec| snapshot::release_name(&owner.component_name, spec));
-        let schema = object.pointer(SCHEMA).map(|schema| schema.to_string().into());
-        Some(Self::with(object, owner, schema, content))
+        Some(Self::with(object, owner, content, ReleaseDetails::of(object)))
     }
 
     /// The same of an excerpt; `None` where it is of another kind.
     fn of(excerpt: &Excerpt) -> Option<Self> {
         let Excerpt { kind, object, schema, content } = excerpt;
         let owner = owner(object).filter(|_| *kind == Kind::ComponentRelease)?;
-        Some(Self::with(object, owner, schema.clone(), content.clone()))
+        Some(Self::with(object, owner, content.clone(), ReleaseDetails::read(object, schema.clone())))
     }
 
-    fn with(object: &Value, owner: Owner, schema: Option<Box<str>>, content: Option<String>) -> Self {
+    fn with(object: &Value, owner: Owner, content: Option<String>, details: ReleaseDetails) -> Self {
         let version = annotation(object, names::VERSION_ANNOTATION).map(str::to_owned);
-        Self { owner, version, content, details: Some(Arc::new(ReleaseDetails::read(object, schema))) }
+        Self { owner, version, content, details: Some(Arc::new(details)) }
     }
 }
 
 impl ReleaseDetails {
+    /// Those of a ComponentRelease, all of them.
+    pub fn of(release: &Value) -> Self {
+        Self::read(release, release.pointer(SCHEMA).map(|schema| schema.to_string().into()))
+    }
+
     fn read(release: &Value, schema: Option<Box<str>>) -> Self {
         Self {
             schema,

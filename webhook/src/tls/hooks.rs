@@ -68,7 +68,7 @@ impl Hooks {
 
     /// Whom each hook trusts.
     pub(super) fn bundles(&self) -> Vec<Vec<CertificateDer<'static>>> {
-        self.0.iter().flat_map(Configuration::hooks).map(bundle).collect()
+        self.0.iter().filter_map(|one| one.content.as_ref()).flat_map(hooks_of).map(bundle).collect()
     }
 
     /// Whom all hooks trust.
@@ -89,11 +89,7 @@ impl Hooks {
     /// # Errors
     /// When the API server does not answer.
     pub(super) async fn restore(&mut self, client: &Client, names: &[String]) -> Result<Written, Error> {
-        let mut written = Written::Kept;
-        for configuration in &mut self.0 {
-            written = written.and(configuration.restore(client, names).await?);
-        }
-        Ok(written)
+        self.write(client, "the hooks as installed", |held| restore::restored(held, names)).await
     }
 
     /// Makes every hook trust these authorities and no others.
@@ -105,9 +101,21 @@ impl Hooks {
         client: &Client,
         authorities: &[CertificateDer<'static>],
     ) -> Result<Written, Error> {
+        self.write(client, "the authorities", |held| trusting(held, authorities)).await
+    }
+
+    /// Writes into each what is `wanted` of it, if anything is; `what` names it.
+    async fn write(
+        &mut self,
+        client: &Client,
+        what: &str,
+        wanted: impl Fn(&Value) -> Option<Value>,
+    ) -> Result<Written, Error> {
         let mut written = Written::Kept;
         for configuration in &mut self.0 {
-            written = written.and(configuration.trust(client, authorities).await?);
+            if let Some(wanted) = configuration.content.as_ref().and_then(&wanted) {
+                written = written.and(configuration.write(client, what, &wanted).await?);
+            }
         }
         Ok(written)
     }
@@ -125,23 +133,7 @@ impl Configuration {
         Ok(Self { kind, requests, content })
     }
 
-    fn hooks(&self) -> impl Iterator<Item = &Value> {
-        self.content.iter().flat_map(|content| content["webhooks"].as_array()).flatten()
-    }
-
-    async fn trust(&mut self, client: &Client, authorities: &[CertificateDer<'static>]) -> Result<Written, Error> {
-        let wanted = self.content.as_ref().and_then(|content| trusting(content, authorities));
-        self.write(client, wanted, "the authorities").await
-    }
-
-    async fn restore(&mut self, client: &Client, names: &[String]) -> Result<Written, Error> {
-        let wanted = self.content.as_ref().and_then(|content| restore::restored(content, names));
-        self.write(client, wanted, "the hooks as installed").await
-    }
-
-    /// Writes what is wanted, if anything is; `what` names it.
-    async fn write(&mut self, client: &Client, wanted: Option<Value>, what: &str) -> Result<Written, Error> {
-        let Some(wanted) = wanted else { return Ok(Written::Kept) };
+    async fn write(&mut self, client: &Client, what: &str, wanted: &Value) -> Result<Written, Error> {
         let body = wanted.to_string().into_bytes();
         let request =
             self.requests.replace(names::WEBHOOK, &PostParams::default(), body).map_err(Error::BuildRequest)?;
@@ -188,6 +180,11 @@ pub(super) fn changes(client: &Client) -> impl Stream<Item = ()> + Send + use<> 
     let mutating = watcher::watch_object(mutating, names::WEBHOOK).default_backoff().map(drop);
     let validating = watcher::watch_object(validating, names::WEBHOOK).default_backoff().map(drop);
     futures::stream::select(mutating, validating)
+}
+
+/// The hooks of a configuration.
+fn hooks_of(configuration: &Value) -> impl Iterator<Item = &Value> {
+    configuration["webhooks"].as_array().into_iter().flatten()
 }
 
 /// Whom a hook trusts.

@@ -1,11 +1,18 @@
 //! What of the installed hooks is not as this version comes: a weakened hook lets changes go past the record, one that calls somebody else
 //! takes the webhook out of the path, and nobody would see either.
 
+use std::sync::LazyLock;
+
 use release_shared::yaml;
 use serde_json::Value;
 
+use super::hooks_of;
+
 /// As this version comes.
-const INSTALLED: &str = include_str!("../../../../deploy/webhook/configurations.yaml");
+static INSTALLED: LazyLock<Vec<Value>> = LazyLock::new(|| {
+    let documents = yaml::read(include_str!("../../../../deploy/webhook/configurations.yaml")).unwrap_or_default();
+    documents.into_iter().map(|document| document.value).collect()
+});
 
 /// Where the server is may differ from cluster to cluster, and has rules of its own.
 pub(super) const FREE: [&str; 2] = ["clientConfig", "name"];
@@ -15,31 +22,24 @@ const PORT: u64 = 443;
 pub(super) const SELECTORS: [&str; 2] = ["namespaceSelector", "objectSelector"];
 
 /// The configuration of this kind, as it comes.
-pub(super) fn installed(kind: &str) -> Option<Value> {
-    let documents = yaml::read(INSTALLED).unwrap_or_default();
-    documents.into_iter().map(|document| document.value).find(|installed| installed["kind"] == kind)
+pub(super) fn installed(kind: &str) -> Option<&'static Value> {
+    INSTALLED.iter().find(|installed| installed["kind"] == kind)
 }
 
 /// One sentence for each field that differs, for each hook that is missing, and for each that is not ours. `held` are the configurations
 /// that are there, with their kinds; `names` are those that the certificate is for.
 pub(super) fn of<'a>(held: impl Iterator<Item = (&'a str, &'a Value)>, names: &[String]) -> Vec<String> {
-    let documents = yaml::read(INSTALLED).unwrap_or_default();
-    let of_one = |(kind, held): (&str, &Value)| {
-        let installed = documents.iter().find(|document| document.value["kind"] == kind);
-        installed.map(|installed| of_configuration(&installed.value, held, names)).unwrap_or_default()
-    };
-    held.flat_map(of_one).collect()
+    let pairs = held.filter_map(|(kind, held)| Some((installed(kind)?, held)));
+    pairs.flat_map(|(installed, held)| of_configuration(installed, held, names)).collect()
 }
 
 fn of_configuration(installed: &Value, held: &Value, names: &[String]) -> Vec<String> {
-    let hooks = |configuration: &Value| configuration["webhooks"].as_array().cloned().unwrap_or_default();
-    let (installed, held) = (hooks(installed), hooks(held));
     let name = |hook: &Value| hook["name"].as_str().unwrap_or_default().to_owned();
-    let told = installed.iter().flat_map(|hook| match held.iter().find(|held| held["name"] == hook["name"]) {
+    let told = hooks_of(installed).flat_map(|hook| match hooks_of(held).find(|held| held["name"] == hook["name"]) {
         None => vec![format!("the hook {} is missing: install deploy/webhook/configurations.yaml again", name(hook))],
         Some(held) => of_hook(&name(hook), hook, held, names),
     });
-    let strange = held.iter().filter(|held| installed.iter().all(|hook| hook["name"] != held["name"]));
+    let strange = hooks_of(held).filter(|held| hooks_of(installed).all(|hook| hook["name"] != held["name"]));
     let strange = strange.map(|hook| format!("the hook {} is not part of what is installed", name(hook)));
     told.chain(strange).collect()
 }
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     fn installed() -> Vec<Value> {
-        yaml::read(INSTALLED).unwrap().into_iter().map(|document| document.value).collect()
+        INSTALLED.clone()
     }
 
     const SERVICE: &str = "release-webhook.release-system.svc";

@@ -5,6 +5,7 @@ use release_shared::object::annotation;
 use serde_json::{Value, json};
 
 use super::deviations::{FREE, SELECTORS, elsewhere, installed};
+use super::hooks_of;
 
 /// What a configuration says that this version keeps.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -20,18 +21,14 @@ pub(super) fn restored(held: &Value, serving: &[String]) -> Option<Value> {
         wanted["webhooks"] = json!([]);
     }
     let hooks = wanted["webhooks"].as_array_mut()?;
-    let sibling = sibling(hooks, &installed, serving);
-    for hook in hooks_of(&installed) {
+    let sibling = sibling(hooks, installed, serving);
+    for hook in hooks_of(installed) {
         match hooks.iter_mut().find(|held| held["name"] == hook["name"]) {
             Some(held) => put_back(held, hook, &sibling, serving),
             None => hooks.push(with_place(hook, &sibling, serving)),
         }
     }
     (wanted != *held).then_some(wanted)
-}
-
-fn hooks_of(configuration: &Value) -> impl Iterator<Item = &Value> {
-    configuration["webhooks"].as_array().into_iter().flatten()
 }
 
 /// How a hook calls us that still does.
@@ -95,7 +92,7 @@ mod tests {
     const SERVICE: &str = "release-webhook.release-system.svc";
 
     fn held(kind: &str) -> Value {
-        let mut held = installed(kind).unwrap();
+        let mut held = installed(kind).unwrap().clone();
         for hook in held["webhooks"].as_array_mut().unwrap() {
             hook["clientConfig"]["caBundle"] = "Q0E=".into();
             // As the API server writes what is not given.
