@@ -18,6 +18,8 @@ use release_tests::{ControlPlane, http_status, programs, wait};
 
 /// Until it is ready, and until it has ended.
 const LIMIT: Duration = Duration::from_secs(30);
+/// How long its end may take before it is killed.
+const GRACE: Duration = Duration::from_secs(5);
 /// How soon one that has ended is started again. (The kubelet's first pause is 10 s.)
 const RESTART: Duration = Duration::from_secs(1);
 
@@ -125,7 +127,7 @@ impl<'a> Settings<'a> {
     }
 }
 
-/// A process; killed when it goes out of scope.
+/// A process. When it goes out of scope it is asked to end, so that its lease keeps nobody waiting.
 pub(crate) struct Replica {
     process: Recorded,
     child: Child,
@@ -164,7 +166,7 @@ impl Replica {
 
 impl Drop for Replica {
     fn drop(&mut self) {
-        self.kill();
+        self.process.stop_within(GRACE);
         let _ = self.child.wait();
     }
 }

@@ -224,7 +224,7 @@ fn what_somebody_takes_away_comes_back(namespace: &Namespace<'_>) -> anyhow::Res
     let before = system.secret()?.context("there is no Secret")?;
     let authorities = [certificates(&before["ca.crt"]), certificates(&system.entry("old-ca.crt")?)].concat();
     let soon = |what: &str, start: Instant| {
-        ensure!(start.elapsed() < Duration::from_secs(10), "{what} only after {:?}", start.elapsed());
+        ensure!(start.elapsed() < Duration::from_secs(20), "{what} only after {:?}", start.elapsed());
         Ok(())
     };
 

@@ -56,15 +56,14 @@ fn head(length: usize) -> String {
     )
 }
 
-const SHORT: [&str; 4] =
-    ["--handshake-timeout=500ms", "--header-timeout=500ms", "--body-timeout=500ms", "--write-timeout=500ms"];
+const SHORT: [&str; 4] = ["--handshake-timeout=2s", "--header-timeout=2s", "--body-timeout=2s", "--write-timeout=2s"];
 
 fn a_slow_loris_of_each_kind_is_cut_off(namespace: &Namespace<'_>) -> anyhow::Result<()> {
     let _installation = fixture::admission()?;
     let replica = Settings::new(namespace.control_plane(), "loris", &SHORT)?.start()?;
     let (address, trusted) = (replica.address, trusted(namespace)?);
     let soon = |what: &str, start: Instant| {
-        ensure!(start.elapsed() < Duration::from_secs(10), "{what}: only after {:?}", start.elapsed());
+        ensure!(start.elapsed() < Duration::from_secs(20), "{what}: only after {:?}", start.elapsed());
         Ok(())
     };
 
@@ -104,7 +103,7 @@ fn a_slow_loris_of_each_kind_is_cut_off(namespace: &Namespace<'_>) -> anyhow::Re
     ensure!(replica.figure("release_webhook_tls_handshake_failures_total")? >= 2.0, "no handshake was counted");
     assert_eq!(replica.figure(r#"release_webhook_unanswered_total{reason="slow"}"#)?, 1.0);
     assert_eq!(Wire::open(&trusted, address)?.ask(&good())?.review()?["allowed"], true);
-    wait::until("none of them is left", Duration::from_secs(10), || {
+    wait::until("none of them is left", Duration::from_secs(20), || {
         Ok((replica.figure("release_webhook_connections")? <= 1.0).then_some(()))
     })
 }
@@ -236,9 +235,9 @@ fn slow_bodies_keep_nobody_out_and_too_much_is_told_to_come_again(namespace: &Na
             assert_eq!(Wire::open(&trusted, address)?.ask(call)?.review()?["uid"], "0-8-15");
         }
     }
-    ensure!(start.elapsed() < Duration::from_secs(10), "only after {:?}", start.elapsed());
     // By itself none of them ends before that.
     let own_end = Duration::from_secs(14).saturating_sub(begun.elapsed());
+    ensure!(!own_end.is_zero(), "only after {:?}", start.elapsed());
     wait::until("somebody has given way", own_end, || {
         Ok((replica.figure(r#"release_webhook_unanswered_total{reason="slow"}"#)? > 0.0).then_some(()))
     })?;
@@ -272,7 +271,7 @@ fn until_answered(trusted: &str, address: SocketAddr, call: &[u8]) -> anyhow::Re
 
 fn a_connection_may_be_idle_and_gets_old(namespace: &Namespace<'_>) -> anyhow::Result<()> {
     let _installation = fixture::admission()?;
-    let flags = [&SHORT[..], &["--max-connection-age=4s"]].concat();
+    let flags = [&SHORT[..], &["--max-connection-age=12s"]].concat();
     let replica = Settings::new(namespace.control_plane(), "aged", &flags)?.start()?;
     let mut wire = Wire::open(&trusted(namespace)?, replica.address)?;
     let start = Instant::now();
@@ -280,10 +279,10 @@ fn a_connection_may_be_idle_and_gets_old(namespace: &Namespace<'_>) -> anyhow::R
     for _ in 0..2 {
         let answer = wire.ask(&good())?;
         assert_eq!((answer.review()?["allowed"].as_bool(), answer.header("connection")), (Some(true), ""));
-        thread::sleep(Duration::from_millis(900));
+        thread::sleep(Duration::from_millis(2500));
     }
-    ensure!(start.elapsed() < Duration::from_secs(3), "too busy a machine to see this");
-    thread::sleep(Duration::from_secs(4).saturating_sub(start.elapsed()));
+    ensure!(start.elapsed() < Duration::from_secs(10), "too busy a machine to see this");
+    thread::sleep(Duration::from_secs(12).saturating_sub(start.elapsed()));
     let answer = wire.ask(&good())?;
     assert_eq!((answer.review()?["allowed"].as_bool(), answer.header("connection")), (Some(true), "close"));
     ensure!(wire.is_ended(), "it stays open");

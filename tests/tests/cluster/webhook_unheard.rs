@@ -28,8 +28,8 @@ trials! {
 }
 
 /// A watch begins anew after 45 s, and one of which nothing comes is given up 5 s later; beginning may fail on other connections that are
-/// just as dead, for 10 s.
-const NOTICED: Duration = Duration::from_secs(65);
+/// just as dead, for 10 s. The rest is for a busy machine.
+const NOTICED: Duration = Duration::from_secs(90);
 const HEARD: &str = r#"release_webhook_cache_heard_timestamp_seconds{kind="Environment"}"#;
 const INTERRUPTED: &str = r#"release_webhook_cache_interruptions_total{kind="Environment"}"#;
 
@@ -111,7 +111,7 @@ fn a_log_that_nobody_reads_holds_nobody_up(namespace: &Namespace<'_>) -> anyhow:
     replica.signal(Signal::SIGTERM)?;
     ensure!(replica.wait()?, "it did not end well");
     ensure!(
-        start.elapsed() < Duration::from_secs(10),
+        start.elapsed() < Duration::from_secs(30),
         "its end waited for whoever reads its log: {:?}",
         start.elapsed()
     );
