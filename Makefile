@@ -53,6 +53,14 @@ unit: ## Run the tests that need no cluster
 cluster: programs ## Run the tests against a real control plane
 	$(CARGO) test --locked -p release-tests --test cluster
 
+.PHONY: images
+images: ## Build the container images of webhook and controller, and their bills of materials, into target/images
+	deploy/images/build
+
+.PHONY: images-test
+images-test: images programs ## Check the images, and do the main job with what is in them (as root)
+	RELEASE_BIN_DIR=$(CURDIR)/target/images/programs $(CARGO) test --locked -p release-tests --test images
+
 # How long each of them runs, in seconds.
 FUZZ_SECONDS ?= 60
 

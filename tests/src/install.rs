@@ -168,6 +168,12 @@ impl<'a> Installation<'a> {
         self.controller.pid()
     }
 
+    /// The webhook's process id while it runs.
+    #[must_use]
+    pub fn webhook_pid(&self) -> Option<i32> {
+        self.webhook.pid()
+    }
+
     /// The controller's answer to a path that the kubelet asks, such as `/readyz`; nothing when nobody answers.
     #[must_use]
     pub fn controller_health(&self, path: &str) -> Option<u16> {

@@ -8,6 +8,7 @@
 
 pub mod binaries;
 pub mod cli;
+pub mod container;
 pub mod controlplane;
 pub mod corpus;
 pub mod demo;

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::container::Container;
 use crate::{binaries, demo, watchdog};
 
 /// A real Kubernetes control plane on this machine, with the project installed.
@@ -42,6 +43,9 @@ enum Command {
         #[arg(long)]
         bare: bool,
     },
+    /// Run a program as in a container
+    #[command(hide = true)]
+    Container(Container),
     /// Stop the processes named on standard input, once that ends
     #[command(hide = true)]
     Watchdog {
@@ -73,6 +77,7 @@ impl Command {
             Self::Down => up::down(),
             Self::Demo => demo::run(),
             Self::Hold { state, bare } => hold::run(&state, bare),
+            Self::Container(container) => container.run(),
             Self::Watchdog { folder } => watchdog::watch(&folder),
         }
     }
