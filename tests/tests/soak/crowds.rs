@@ -1,5 +1,7 @@
 //! Crowds that mean no good, or mean too much at once: memory stays under what a pod has, and the API server's calls are answered.
 
+mod hoard;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -14,6 +16,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use self::hoard::{Said, keep_nobody_out};
 use super::caller::{Answer, Caller, Connection, callers, need_files};
 use super::fleet::Fleet;
 use super::load::Load;
@@ -25,6 +28,7 @@ trials! {
     admission:
     silent_connections_keep_nobody_out,
     slow_bodies_keep_nobody_out,
+    unfinished_handshakes_keep_nobody_out,
     unfinished_heads_keep_nobody_out,
     announced_bodies_keep_nobody_out,
     large_reviews_keep_nobody_out,
@@ -44,8 +48,6 @@ const HEADS: usize = 2_500;
 /// Almost as large as a head may be, in bytes.
 const HEAD_BYTES: usize = 16 * 1024 - 64;
 const ANNOUNCED: usize = 5_000;
-/// For how long both come again, in seconds.
-const HOARD_FOR: usize = 40;
 const LARGE: usize = 1_000;
 /// As large as an object may be, in bytes.
 const LARGE_BYTES: usize = 3 << 20;
@@ -169,83 +171,27 @@ fn slow_bodies_keep_nobody_out(namespace: &Namespace<'_>) -> anyhow::Result<()> 
     finish(&report, &fleet, load, start, &what)
 }
 
-/// Counts of those who hold on to connections.
-#[derive(Default)]
-struct Hoard {
-    is_over: AtomicBool,
-    opened: AtomicUsize,
-    refused: AtomicUsize,
+fn unfinished_handshakes_keep_nobody_out(namespace: &Namespace<'_>) -> anyhow::Result<()> {
+    keep_nobody_out(namespace, "handshakes", scaled(HEADS, 1500)?, &Said::First(half_a_hello()))
 }
 
-/// Says the same on one connection after the other, and nothing more until each is closed.
-async fn hoard(caller: Caller, said: Bytes, hoard: Arc<Hoard>) {
-    while !hoard.is_over.load(Ordering::Relaxed) {
-        match caller.shake().await {
-            Ok(mut stream) => {
-                hoard.opened.fetch_add(1, Ordering::Relaxed);
-                let mut rest = Vec::new();
-                let held = async {
-                    stream.write_all(&said).await?;
-                    stream.flush().await?;
-                    stream.read_to_end(&mut rest).await
-                };
-                // How it ends does not matter.
-                let _ = tokio::time::timeout(Duration::from_secs(20), held).await;
-            }
-            Err(_) => drop(hoard.refused.fetch_add(1, Ordering::Relaxed)),
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-}
-
-/// So many of them, while people write.
-fn keep_nobody_out(
-    namespace: &Namespace<'_>,
-    subject: &'static str,
-    number: usize,
-    said: &Bytes,
-) -> anyhow::Result<()> {
-    let installation = fixture::admission_alone()?;
-    installation.stop_webhook();
-    let report = Report::begin(subject);
-    let seconds = scaled(HOARD_FOR, 15)?;
-    need_files(number + 1000)?;
-    let fleet = few_files(namespace)?;
-    let replica = &fleet.replicas[0];
-    let caller = Caller::new(&trusted(namespace)?, replica.address);
-    let start = Instant::now();
-    let load = Load::start(namespace, PEOPLE)?;
-    let hoards = Arc::<Hoard>::default();
-    let all: Vec<_> = callers().block_on(async {
-        (0..number).map(|_| tokio::spawn(hoard(caller.clone(), said.clone(), Arc::clone(&hoards)))).collect()
-    });
-    let mut most = 0_f64;
-    while start.elapsed() < Duration::from_secs(u64::try_from(seconds)?) {
-        thread::sleep(Duration::from_millis(500));
-        most = most.max(replica.figure("release_webhook_connections")?);
-        ensure!(replica.is_ready(), "it is not ready");
-    }
-    hoards.is_over.store(true, Ordering::Relaxed);
-    all.iter().for_each(tokio::task::JoinHandle::abort);
-    ensure!(most <= CONNECTIONS, "{most} connections were open");
-    let (opened, refused) = (hoards.opened.load(Ordering::Relaxed), hoards.refused.load(Ordering::Relaxed));
-    ensure!(opened > number / 2, "only {opened} of {number} came to say something");
-    let evicted = replica.figure("release_webhook_connections_evicted_total")?;
-    let what = format!(
-        "{number} of them, {seconds} s long: {opened} opened, {refused} not let in, {most} at once, {evicted} gave way"
-    );
-    finish(&report, &fleet, load, start, &what)
+/// A ClientHello of the greatest length that TLS implementations keep, in records of the greatest length, without its end.
+fn half_a_hello() -> Bytes {
+    let mut hello = vec![1, 0, 0xff, 0xff];
+    hello.resize(61_000, 0);
+    let record = |part: &[u8]| [&[0x16, 3, 1][..], &u16::try_from(part.len()).unwrap().to_be_bytes(), part].concat();
+    hello.chunks(16 << 10).flat_map(record).collect()
 }
 
 fn unfinished_heads_keep_nobody_out(namespace: &Namespace<'_>) -> anyhow::Result<()> {
     let start = "POST /mutate HTTP/1.1\r\nHost: a\r\nX: ";
     let head = format!("{start}{}", "x".repeat(HEAD_BYTES - start.len()));
-    keep_nobody_out(namespace, "heads", scaled(HEADS, 1500)?, &head.into())
+    keep_nobody_out(namespace, "heads", scaled(HEADS, 1500)?, &Said::Then(head.into()))
 }
 
 fn announced_bodies_keep_nobody_out(namespace: &Namespace<'_>) -> anyhow::Result<()> {
     let head = Bytes::from_static(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
-    keep_nobody_out(namespace, "announced", scaled(ANNOUNCED, 1500)?, &head)
+    keep_nobody_out(namespace, "announced", scaled(ANNOUNCED, 1500)?, &Said::Then(head))
 }
 
 /// What became of one large review.
