@@ -58,7 +58,7 @@ images: ## Build the container images of webhook and controller, and their bills
 	deploy/images/build
 
 .PHONY: images-test
-images-test: images programs ## Check the images, and do the main job with what is in them (as root)
+images-test: programs ## Check what `make images` built, and do the main job with what is in it (as root)
 	RELEASE_BIN_DIR=$(CURDIR)/target/images/programs $(CARGO) test --locked -p release-tests --test images
 
 # How long each of them runs, in seconds.

@@ -3,7 +3,8 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,6 +16,7 @@ use http::Uri;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl;
+use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Gid, Uid, chdir, chroot, setgid, setgroups, setuid};
 use release_shared::names;
 use serde_json::Value;
@@ -43,6 +45,9 @@ impl Container {
     /// When a step fails; then nothing was run. All of them take the rights of root.
     pub fn run(self) -> anyhow::Result<()> {
         let account = account()?;
+        // The user may enter all folders and read all files, whatever files are like here.
+        umask(Mode::S_IWGRP | Mode::S_IWOTH);
+        fs::set_permissions(&self.root, Permissions::from_mode(0o755)).context("opening the root")?;
         let folder = self.root.join(ACCOUNT);
         fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
         self.enter(&folder, &account).context("entering a container (this takes the rights of root)")?;

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
+/// How long an answer may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// `GET http://127.0.0.1:<port><path>`: the status code, or nothing when nobody answers properly.
 #[must_use]
 pub fn get(port: u16, path: &str) -> Option<u16> {
@@ -45,7 +48,7 @@ fn read(port: u16, path: &str) -> anyhow::Result<(String, String)> {
 
 fn ask(port: u16, path: &str, version: &str) -> std::io::Result<TcpStream> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
     write!(stream, "GET {path} HTTP/{version}\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")?;
     Ok(stream)
 }

@@ -43,6 +43,8 @@ struct Replica {
     address: SocketAddr,
     health: u16,
     is_ready: bool,
+    /// Whether it is asked right now: nobody is asked a second time before the first answer.
+    is_asked: bool,
 }
 
 impl Service {
@@ -66,7 +68,7 @@ impl Service {
     /// # Errors
     /// When it is not ready in time.
     pub fn add(&self, address: SocketAddr, health: u16) -> anyhow::Result<()> {
-        self.endpoints.state().replicas.push(Replica { address, health, is_ready: false });
+        self.endpoints.state().replicas.push(Replica { address, health, is_ready: false, is_asked: false });
         wait::until("a replica is behind its Service", LIMIT, || Ok(self.has(address).then_some(())))
     }
 
@@ -93,6 +95,17 @@ impl Endpoints {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The health ports of those that are asked next.
+    fn to_ask(&self) -> Vec<u16> {
+        let mut state = self.state();
+        let next = state.replicas.iter_mut().filter(|replica| !replica.is_asked);
+        next.map(|replica| {
+            replica.is_asked = true;
+            replica.health
+        })
+        .collect()
+    }
+
     /// Who gets the next connection.
     fn next(&self) -> Option<SocketAddr> {
         let mut state = self.state();
@@ -107,15 +120,14 @@ async fn probe(endpoints: Arc<Endpoints>) {
     period.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         period.tick().await;
-        let ports: Vec<_> = endpoints.state().replicas.iter().map(|replica| replica.health).collect();
-        for port in ports {
+        for port in endpoints.to_ask() {
             // Nobody's probe waits for another's.
             let endpoints = Arc::clone(&endpoints);
             tokio::task::spawn_blocking(move || {
                 let is_ready = http_status::get(port, "/readyz") == Some(200);
                 let mut state = endpoints.state();
                 let asked = state.replicas.iter_mut().find(|replica| replica.health == port);
-                asked.into_iter().for_each(|replica| replica.is_ready = is_ready);
+                asked.into_iter().for_each(|replica| (replica.is_ready, replica.is_asked) = (is_ready, false));
             });
         }
     }
@@ -151,7 +163,7 @@ mod tests {
     #[test]
     fn connections_go_in_turn_to_those_that_are_ready() {
         let address = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
-        let replica = |port: u16, is_ready| Replica { address: address(port), health: port, is_ready };
+        let replica = |port: u16, is_ready| Replica { address: address(port), health: port, is_ready, is_asked: false };
         let endpoints = Endpoints::default();
         assert_eq!(endpoints.next(), None);
         endpoints.state().replicas = vec![replica(1, false), replica(2, true), replica(3, true)];

@@ -147,7 +147,7 @@ fn kill(
             Moment::Change => {
                 let count = || locked(storm).done.len();
                 let before = count();
-                wait::until("something changes", PATIENCE, || Ok((count() > before).then_some(())))?;
+                wait::until("something changes", LIMIT, || Ok((count() > before).then_some(())))?;
                 thread::sleep(random.between(Duration::ZERO, REACTION));
                 locked(storm).done.last().map(|(_, _, name)| name.clone())
             }

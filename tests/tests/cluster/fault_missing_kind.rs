@@ -19,8 +19,8 @@ trials! {
 }
 
 const LIMIT: Duration = Duration::from_secs(60);
-/// The progressing interval, a fifth more, and time to do it.
-const SOON: Duration = Duration::from_secs(15);
+/// Several times the progressing interval, and long before the interval at which what is well is looked at.
+const SOON: Duration = Duration::from_secs(60);
 const A_WHILE: Duration = Duration::from_secs(10);
 const PLURAL: &str = "widgets";
 

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::ensure;
-use release_tests::{Namespace, fixture, trials};
+use release_tests::{Namespace, fixture, trials, wait};
 
 use super::fault_audit::{self, Asked};
 use super::fault_truth::settle;
@@ -41,8 +41,8 @@ fn list(asked: &[Asked]) -> String {
 fn a_restart_writes_nothing(namespace: &Namespace<'_>) -> anyhow::Result<()> {
     let installation = fixture::installation_alone()?;
     let world = settled(namespace)?;
-    let mark = fault_audit::mark(namespace.control_plane())?;
     for how in ["asked to end", "killed"] {
+        let mark = fault_audit::mark(namespace.control_plane())?;
         if how == "killed" {
             installation.kill_controller()
         } else {
@@ -50,10 +50,12 @@ fn a_restart_writes_nothing(namespace: &Namespace<'_>) -> anyhow::Result<()> {
         }
         installation.start_controller()?;
         // It has looked at everything once when it holds the lease, has listed what there is, and has nothing to do.
+        wait::until(&format!("it comes to look after it was {how}"), LIMIT, || {
+            let asked = fault_audit::since(namespace.control_plane(), mark)?;
+            Ok(asked.iter().any(|asked| asked.resource == "deployments").then_some(()))
+        })?;
         thread::sleep(QUIET);
         let asked = fault_audit::since(namespace.control_plane(), mark)?;
-        let looked = asked.iter().any(|asked| asked.resource == "deployments");
-        ensure!(looked, "it did not come to look, after it was {how}:\n{}", list(&asked));
         let written: Vec<_> = asked.into_iter().filter(Asked::is_write).collect();
         ensure!(written.is_empty(), "it wrote after it was {how}:\n{}", list(&written));
     }

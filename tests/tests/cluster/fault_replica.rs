@@ -19,7 +19,7 @@ use release_tests::{ControlPlane, http_status, programs, wait};
 /// Until it is ready, and until it has ended.
 const LIMIT: Duration = Duration::from_secs(30);
 /// How long its end may take before it is killed.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(30);
 /// How soon one that has ended is started again. (The kubelet's first pause is 10 s.)
 const RESTART: Duration = Duration::from_secs(1);
 

@@ -128,7 +128,7 @@ fn nothing_is_deleted_in_a_freeze_and_all_of_it_at_once_after(namespace: &Namesp
 fn a_freeze_is_over_by_itself(namespace: &Namespace<'_>) -> anyhow::Result<()> {
     let _installation = fixture::admission()?;
     let shop = Shop::open(namespace, "warn")?;
-    let end = Timestamp::now() + SignedDuration::from_secs(5);
+    let end = Timestamp::now() + SignedDuration::from_secs(20);
     freeze(&shop.pat, "dev", Some(&format!("{end}; inventory")));
     let pin = binding("web", "dev", "web-1");
     until_refused("the webhook has seen the freeze", || shop.jane.in_dry_run().create(&pin), 403, &PIN)?;

@@ -158,7 +158,7 @@ fn a_deletion_is_recorded_before_the_pin_goes(namespace: &Namespace<'_>) -> anyh
     // What is undeployed already is recorded, too.
     let record = deleted(namespace, &project, "delete web staging")?;
     assert_eq!((record.revision, record.action), (3, Action::Delete));
-    let told = project.dana("delete web production --wait=20s").run().expect_code(0);
+    let told = project.dana("delete web production --wait=60s").run().expect_code(0);
     told.expect_stdout("is deleted from production; its last record was revision 2, by dana@acme.example")
         .expect_stderr("production: it is gone");
     for name in ["web-dev", "web-staging", "web-production"] {
@@ -194,10 +194,10 @@ fn a_deletion_waits_for_what_is_live(namespace: &Namespace<'_>) -> anyhow::Resul
     project.release();
     let live = controller.renders(&controller.binding("web-dev"), &json!({ "health": "Healthy" }));
     controller.holds(&live);
-    let told = project.dana("delete web dev --wait=3s").run().expect_code(5);
+    let told = project.dana("delete web dev --wait=8s").run().expect_code(5);
     told.expect_stdout("web-dev deleted")
         .expect_stderr("dev: its live objects are being removed")
-        .expect_stderr("timed out after 3s: web in dev: its live objects are being removed");
+        .expect_stderr("timed out after 8s: web in dev: its live objects are being removed");
     controller.removes(&live);
     Ok(())
 }
@@ -266,11 +266,11 @@ fn a_deletion_that_got_stuck_goes_on(namespace: &Namespace<'_>) -> anyhow::Resul
     project.release();
     let live = controller.renders(&controller.binding("web-dev"), &json!({ "health": "Healthy" }));
     controller.holds(&live);
-    let stuck = project.dana("delete web --yes --wait=2s").run().expect_code(5);
+    let stuck = project.dana("delete web --yes --wait=8s").run().expect_code(5);
     stuck
-        .expect_stderr("timed out after 2s: web in dev: its live objects are being removed")
+        .expect_stderr("timed out after 8s: web in dev: its live objects are being removed")
         .expect_stderr("Done before that: releasebinding.openchoreo.dev/web-dev. The same command goes on from there.");
-    let again = project.dana("delete web --yes --wait=2s").run().expect_code(5);
+    let again = project.dana("delete web --yes --wait=8s").run().expect_code(5);
     again.expect_stderr("web-dev: its live objects are being removed");
     controller.removes(&live);
     project.dana("delete web --yes -o json").run().expect_code(0).expect_stdout("\"kind\": \"Component\"");

@@ -205,8 +205,8 @@ fn a_release_by_hand_is_shown(namespace: &Namespace<'_>) -> anyhow::Result<()> {
     assert_eq!(found, ["Release", "by-hand", "Customers", "who they are", "dana@acme.example"]);
 
     project.dana("status web").run().expect_code(0).expect_stdout("release/by-hand: Customers, who they are");
-    let waiting = project.dana("status release/by-hand -w --timeout=1s").run().expect_code(5);
-    waiting.expect_stderr("timed out after 1s: release/by-hand: revision 1 waits for a controller");
+    let waiting = project.dana("status release/by-hand -w --timeout=8s").run().expect_code(5);
+    waiting.expect_stderr("timed out after 8s: release/by-hand: revision 1 waits for a controller");
     controller.status(&by_hand, &json!({ "observedGeneration": 1, "health": "Degraded", "cause": "no endpoints" }));
     let told = project.dana("status release/by-hand -w").run().expect_code(6);
     told.expect_stdout("release/by-hand   Degraded   1")

@@ -1,6 +1,7 @@
 //! `--wait`, `--atomic` and `status -w`: one engine, its words and its exit codes.
 
 use std::thread;
+use std::time::Duration;
 
 use release_shared::names;
 use release_tests::{Namespace, Outcome, fixture, trials};
@@ -22,6 +23,9 @@ trials! {
     an_atomic_promotion_without_a_way_back_stays,
     a_status_follows_until_it_is_settled,
 }
+
+/// Until a command that waits has seen how something stands.
+const SEEN: Duration = Duration::from_secs(3);
 
 /// Runs a command beside what happens meanwhile.
 fn beside<'a>(
@@ -51,10 +55,10 @@ fn it_waits_until_its_own_revision_is_healthy(namespace: &Namespace<'_>) -> anyh
     let told = beside(&project, "promote web --to staging --wait=60s", || {
         let binding = controller.until_revision("web-staging", 1)?;
         controller.tells("web-staging", &[(1, "", None)]);
-        thread::sleep(std::time::Duration::from_millis(700));
+        thread::sleep(SEEN);
         controller.renders(&binding, &json!({ "health": "Progressing", "resources": objects(false) }));
         controller.tells("web-staging", &[(1, "Progressing", None)]);
-        thread::sleep(std::time::Duration::from_millis(700));
+        thread::sleep(SEEN);
         controller.tells("web-staging", &[(1, "Healthy", None)]);
         Ok(())
     })?;
@@ -64,7 +68,7 @@ fn it_waits_until_its_own_revision_is_healthy(namespace: &Namespace<'_>) -> anyh
     assert!(progress.contains(&"staging: revision 1 is on its way"), "{told}");
     assert!(progress.contains(&"staging: revision 1 is Progressing: 1 of 2 objects are healthy"), "{told}");
     // The same again waits for what is there already.
-    let again = project.dana("promote web --to staging --wait=5s").run().expect_code(0);
+    let again = project.dana("promote web --to staging --wait=60s").run().expect_code(0);
     again.expect_stdout("nothing changes").expect_stderr("staging: revision 1 is Healthy");
     Ok(())
 }
@@ -83,7 +87,7 @@ fn it_ends_at_once_when_it_does_not_get_better(namespace: &Namespace<'_>) -> any
     })?;
     let told = told.expect_code(6).expect_stdout("is pinned in dev as revision 1");
     told.expect_stderr("error: web in dev: revision 1 is Degraded: deployment: the image cannot be pulled");
-    let json = project.dana("configure web dev replicas- --wait=5s -o json").run().expect_code(6);
+    let json = project.dana("configure web dev replicas- --wait=60s -o json").run().expect_code(6);
     assert_eq!(json.json::<Value>()["kind"], "ReleaseBinding", "what is there already does not get better either");
     Ok(())
 }
@@ -100,8 +104,8 @@ fn it_says_that_nobody_answers_and_how_it_stood_in_the_end(namespace: &Namespace
     told.expect_stderr("error: timed out after 12s: web in dev: revision 2 waits for a controller");
 
     controller.tells("web-dev", &[(1, "Healthy", None), (2, "Progressing", Some("deployment: 1 of 3 replicas"))]);
-    let told = project.dana("configure web dev replicas=3 --wait=1s").run().expect_code(5);
-    told.expect_stderr("timed out after 1s: web in dev: revision 2 is Progressing: deployment: 1 of 3 replicas");
+    let told = project.dana("configure web dev replicas=3 --wait=8s").run().expect_code(5);
+    told.expect_stderr("timed out after 8s: web in dev: revision 2 is Progressing: deployment: 1 of 3 replicas");
     Ok(())
 }
 
@@ -138,7 +142,7 @@ fn a_restart_is_not_healthy_because_the_revision_before_was(namespace: &Namespac
     let first = controller.binding("web-dev");
     controller.renders(&first, &json!({ "health": "Healthy" }));
     controller.tells("web-dev", &[(1, "Healthy", None)]);
-    let told = project.dana("restart web dev --wait=2s").run().expect_code(5);
+    let told = project.dana("restart web dev --wait=8s").run().expect_code(5);
     told.expect_stderr("revision 2 waits for a controller");
     let second = controller.binding("web-dev");
     assert_eq!(
@@ -170,7 +174,7 @@ fn an_undeployment_is_over_when_its_release_is_gone(namespace: &Namespace<'_>) -
         }]);
         controller
             .status(&binding, &json!({ "observedGeneration": binding["metadata"]["generation"], "conditions": ready }));
-        thread::sleep(std::time::Duration::from_millis(700));
+        thread::sleep(SEEN);
         controller.removes(&live);
         Ok(())
     })?;
@@ -203,7 +207,7 @@ fn an_atomic_promotion_takes_itself_back(namespace: &Namespace<'_>) -> anyhow::R
     assert_eq!(last["config"]["componentTypeEnvironmentConfigs"]["replicas"], 4);
 
     // As JSON there is one result on stdout.
-    let told = beside(&project, "promote web --to staging --atomic --wait=20s -o json", || {
+    let told = beside(&project, "promote web --to staging --atomic --wait=60s -o json", || {
         controller.until_revision("web-staging", 4)?;
         controller.tells("web-staging", &[(3, "Healthy", None), (4, "Degraded", None)]);
         Ok(())
@@ -219,9 +223,9 @@ fn an_atomic_promotion_without_a_way_back_stays(namespace: &Namespace<'_>) -> an
     let project = Project::open(namespace)?;
     let controller = Controller::open(namespace)?;
     project.release();
-    let told = project.dana("promote web --to staging --atomic --wait=1s").run().expect_code(5);
+    let told = project.dana("promote web --to staging --atomic --wait=8s").run().expect_code(5);
     told.expect_stderr("it stays as it is, since there is no way back")
-        .expect_stderr("timed out after 1s: web in staging: revision 1 waits for a controller");
+        .expect_stderr("timed out after 8s: web in staging: revision 1 waits for a controller");
     // Nothing was changed, so nothing is taken back.
     controller.tells("web-staging", &[(1, "Degraded", Some("crash"))]);
     let told = project.dana("promote web --to staging --atomic").run().expect_code(6);
@@ -237,8 +241,8 @@ fn a_status_follows_until_it_is_settled(namespace: &Namespace<'_>) -> anyhow::Re
     project.release();
     project.dana("promote web --to staging").run().expect_code(0);
     controller.tells("web-dev", &[(1, "Healthy", None)]);
-    let told = project.dana("status web -w --timeout 1s").run().expect_code(5);
-    told.expect_stdout("staging       v1").expect_stderr("timed out after 1s: web in staging: revision 1 waits");
+    let told = project.dana("status web -w --timeout 8s").run().expect_code(5);
+    told.expect_stdout("staging       v1").expect_stderr("timed out after 8s: web in staging: revision 1 waits");
     let vera = namespace.user("vera@acme.example", &["release-viewer"])?;
     namespace
         .release("status web dev -w".split(' '))
@@ -247,7 +251,7 @@ fn a_status_follows_until_it_is_settled(namespace: &Namespace<'_>) -> anyhow::Re
         .expect_code(0)
         .expect_stderr("dev: revision 1 is Healthy");
     let told = beside(&project, "status web -w", || {
-        thread::sleep(std::time::Duration::from_millis(500));
+        thread::sleep(SEEN);
         // A later revision is followed as well: nobody waits for a certain one.
         project.dana("configure web staging replicas=3").run().expect_code(0);
         controller.tells("web-staging", &[(2, "Degraded", Some("crash"))]);

@@ -32,7 +32,7 @@ trials! {
 }
 
 /// For how long an authority must have been trusted here before it signs, and how far an API server may be behind.
-pub(crate) const PROPAGATION: &str = "--ca-propagation=3s";
+pub(crate) const PROPAGATION: &str = "--ca-propagation=5s";
 const LAG: Duration = Duration::from_secs(2);
 /// How many write at the same time.
 const WRITERS: usize = 4;
@@ -182,7 +182,7 @@ fn a_restart_in_the_middle_of_a_rotation_goes_on(namespace: &Namespace<'_>) -> a
     let installation = fixture::admission_alone()?;
     let system = System(namespace);
     installation.stop_webhook();
-    let settings = Settings::new(namespace.control_plane(), "restarted", &["--ca-propagation=4s"])?;
+    let settings = Settings::new(namespace.control_plane(), "restarted", &["--ca-propagation=15s"])?;
     let first = settings.start()?;
     let leaf = until_served(&system, &[&first])?;
     let before = system.secret()?.context("there is no Secret")?;
@@ -199,7 +199,7 @@ fn a_restart_in_the_middle_of_a_rotation_goes_on(namespace: &Namespace<'_>) -> a
     assert_eq!(until_served(&system, &[&second])?, leaf, "what it has not seen trusted for long is not served");
     assert_eq!(system.entry("next-ca.crt")?, next, "the next authority is the one that was made before");
     wait::until("the next authority signs", LIMIT, || Ok((system.entry("ca.crt")? == next).then_some(())))?;
-    ensure!(start.elapsed() >= Duration::from_secs(4), "too early: {:?}", start.elapsed());
+    ensure!(start.elapsed() >= Duration::from_secs(15), "too early: {:?}", start.elapsed());
     let leaf = until_served(&system, &[&second])?;
     assert_ne!(leaf, before["tls.crt"]);
     let after = system.secret()?.context("there is no Secret")?;

@@ -123,7 +123,9 @@ fn hundreds_of_silent_connections_keep_nobody_out(namespace: &Namespace<'_>) -> 
     let shop = Shop::people(namespace)?;
     let system = System(namespace);
     installation.stop_webhook();
-    let replica = Settings::new(namespace.control_plane(), "crowded", &["--max-connections=100"])?.start()?;
+    // Nobody goes because their time is over.
+    let flags = ["--max-connections=100", "--handshake-timeout=60s", "--header-timeout=60s"];
+    let replica = Settings::new(namespace.control_plane(), "crowded", &flags)?.start()?;
     system.point_to(replica.address)?;
     let ask = || shop.jane.in_dry_run().create(&release("web-dev"));
     until_accepted("the API server reaches the replica", ask)?;
@@ -162,6 +164,7 @@ fn announced_bodies_push_nobody_out(namespace: &Namespace<'_>) -> anyhow::Result
     let (mut held, start) = (Vec::new(), Instant::now());
     // Twice as many as there may be, and for longer than one of them is given.
     while held.len() < 128 || start.elapsed() < Duration::from_secs(3) {
+        ensure!(start.elapsed() < Duration::from_secs(90), "only {} were let in", held.len());
         // Who comes while all others have their time may be turned away.
         if let Ok(mut wire) = Wire::open(&trusted, replica.address)
             && wire.send(announced).is_ok()
@@ -218,8 +221,12 @@ fn slow_bodies_keep_nobody_out_and_too_much_is_told_to_come_again(namespace: &Na
     let (address, trusted) = (replica.address, trusted(namespace)?);
     let begun = Instant::now();
     // All the room there is for small bodies and for large ones is spoken for, by who sends nothing.
-    let slow: Result<Vec<_>, _> = (0..256).map(|_| slow_body(&trusted, address, 64 << 10)).collect();
-    let mut slow = slow?;
+    let mut slow = thread::scope(|scope| -> anyhow::Result<Vec<Wire>> {
+        let open = || (0..32).map(|_| slow_body(&trusted, address, 64 << 10)).collect::<Result<Vec<_>, _>>();
+        let openers: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+        let opened: Result<Vec<_>, _> = openers.into_iter().map(|opener| opener.join().unwrap()).collect();
+        Ok(opened?.into_iter().flatten().collect())
+    })?;
     slow.push(slow_body(&trusted, address, 7 << 20)?);
     let large = review(|request| {
         request["object"]["spec"]["resources"][0]["object"]["data"] = json!({ "a": "x".repeat(1 << 20) })

@@ -121,8 +121,8 @@ fn a_refused_authority_leaves_it_in_the_path_and_is_written_later(namespace: &Na
     let served = Call::trusting(&trusted).send(behind.replica.address)?;
     assert_eq!(served, certificates(&leaf)[0], "it serves what a hook does not trust");
 
-    behind.allow();
     let start = Instant::now();
+    behind.allow();
     wait::until("the next authority signs", Duration::from_secs(60), || {
         Ok((certificates(&system.entry("ca.crt")?).first() == Some(&next)).then_some(()))
     })?;

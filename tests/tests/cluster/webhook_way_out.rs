@@ -1,7 +1,6 @@
 //! The way out: the two commands that docs/webhook.md prints take the webhook out of the path and put it back.
 
 use std::fs;
-use std::time::Duration;
 
 use anyhow::Context;
 use release_tests::{Cli, Namespace, fixture, programs, trials, wait};
@@ -93,7 +92,7 @@ fn the_commands_of_the_docs_take_it_out_of_the_path_and_put_it_back(namespace: &
     run(back, back_told);
     let address = installation.webhook_url().context("it was never started")?;
     system.point_to(address.trim_start_matches("https://").parse()?)?;
-    wait::until("it is ready by itself", Duration::from_secs(10), || {
+    wait::until("it is ready by itself", LIMIT, || {
         Ok((installation.webhook_health("/readyz") == Some(200)).then_some(()))
     })?;
     let cause = [("spec.resources[0].object.metadata.labels[openchoreo.dev/managed-by]", "ReservedLabel")];

@@ -15,6 +15,8 @@ use super::archive::{Image, NAMES};
 pub(crate) fn told() -> anyhow::Result<()> {
     let folder =
         env::var_os("RELEASE_BIN_DIR").map(PathBuf::from).context("RELEASE_BIN_DIR is set by `make images-test`")?;
+    let own = programs::target_folder()?.join("images").join("programs");
+    ensure!(folder == own, "RELEASE_BIN_DIR is not {}, which is written anew: use `make images-test`", own.display());
     prepare(&folder)?;
     let control_plane = ControlPlane::start(&Options::default())?;
     let installation = Installation::install(&control_plane)?;

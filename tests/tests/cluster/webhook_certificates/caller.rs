@@ -75,7 +75,7 @@ impl<'a> Call<'a> {
         };
         let name = ServerName::IpAddress(address.ip().into());
         let socket = connected(address).context("connecting")?;
-        socket.set_read_timeout(Some(Duration::from_secs(5)))?;
+        socket.set_read_timeout(Some(Duration::from_secs(20)))?;
         Ok(StreamOwned::new(ClientConnection::new(Arc::new(config), name)?, socket))
     }
 }
@@ -98,14 +98,17 @@ impl<'a> Laggards<'a> {
 
     /// Watches what the hooks say, until it is over.
     pub(crate) fn watch(&self, is_over: &AtomicBool) -> anyhow::Result<()> {
+        let mut before = Instant::now();
         while !is_over.load(Ordering::Relaxed) {
             let asked = Instant::now();
             let now = self.system.bundles()?.swap_remove(0);
             let mut said = self.said.lock().unwrap();
             if said.last().is_none_or(|(_, last)| *last != now) {
-                said.push((asked, now));
+                // It may have been said as soon as the last look was begun.
+                said.push((before, now));
             }
             drop(said);
+            before = asked;
             thread::sleep(Duration::from_millis(200));
         }
         Ok(())
