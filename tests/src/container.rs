@@ -19,7 +19,8 @@ use nix::sys::prctl;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Gid, Uid, chdir, chroot, setgid, setgroups, setuid};
 use release_shared::names;
-use serde_json::Value;
+
+use crate::kubeconfig;
 
 /// Where a pod has its account. ("Accessing the Kubernetes API from a Pod")
 const ACCOUNT: &str = "var/run/secrets/kubernetes.io/serviceaccount";
@@ -94,8 +95,7 @@ struct Account {
 
 fn account() -> anyhow::Result<Account> {
     let path = PathBuf::from(env::var_os("KUBECONFIG").context("KUBECONFIG is not set")?);
-    let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-    let config: Value = serde_json::from_str(&text).with_context(|| format!("reading {}", path.display()))?;
+    let config = kubeconfig::read(&path)?;
     let cluster = &config["clusters"][0]["cluster"];
     let (Some(server), Some(authority), Some(token)) = (
         cluster["server"].as_str(),

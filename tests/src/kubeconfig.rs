@@ -47,13 +47,21 @@ pub fn write(path: &Path, server: &str, ca_pem: &str, user: &str, identity: Iden
     store(path, &content)
 }
 
+/// Reads one that [`write`] wrote.
+///
+/// # Errors
+/// When it cannot be read, or is no JSON.
+pub fn read(path: &Path) -> anyhow::Result<Value> {
+    let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("reading {}", path.display()))
+}
+
 /// The same user on the same server with a default namespace: a file beside the one given.
 ///
 /// # Errors
 /// When the one cannot be read or the other not be written.
 pub fn in_namespace(path: &Path, namespace: &str) -> anyhow::Result<PathBuf> {
-    let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-    let mut content: Value = serde_json::from_str(&text).with_context(|| format!("reading {}", path.display()))?;
+    let mut content = read(path)?;
     content["contexts"][0]["context"]["namespace"] = namespace.into();
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let sibling = path.with_file_name(format!("{stem}@{namespace}.kubeconfig"));

@@ -20,7 +20,7 @@ trials! {
 
 const LIMIT: Duration = Duration::from_secs(60);
 /// Several times the progressing interval, and long before the interval at which what is well is looked at.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(45);
 const A_WHILE: Duration = Duration::from_secs(10);
 const PLURAL: &str = "widgets";
 

@@ -78,10 +78,16 @@ fn the_api_server_is_away_for_a_while(_: &Namespace<'_>) -> anyhow::Result<()> {
     let most = LINES.0 + LINES.1 * usize::try_from(away.as_secs())?;
     ensure!(said.len() <= most, "{} lines in {away:?}:\n{}", said.len(), said.join("\n"));
     // It ends when it may no longer work, with the code of a failure, and waits after that.
-    ensure!(ended.is_empty() != (away > Duration::from_secs(15)), "away for {away:?} it ended with {ended:?}");
-    ensure!(ended.iter().all(|code| *code == Some(1)), "it ended with {ended:?}");
+    ends_where(away > Duration::from_secs(15), &ended).with_context(|| format!("away for {away:?}"))?;
     let log = fs::read_to_string(settings.log())?;
     ensure!(!log.contains("panicked"), "it panicked:\n{log}");
+    Ok(())
+}
+
+/// It ended where its lease was lost, with the code of a failure each time, and nowhere else.
+fn ends_where(is_lost: bool, ended: &[Option<i32>]) -> anyhow::Result<()> {
+    ensure!(ended.is_empty() != is_lost, "it ended with {ended:?}");
+    ensure!(ended.iter().all(|code| *code == Some(1)), "it ended with {ended:?}");
     Ok(())
 }
 
@@ -117,8 +123,7 @@ fn what_is_changed_behind_its_back_is_put_right(namespace: &Namespace<'_>) -> an
             block_on(maps.patch("api-settings", &PatchParams::apply("somebody").force(), &Patch::Apply(&given)))?;
             settle(&world, "all is as it should be again")
         })?;
-        ensure!(ended.is_empty() != ends, "cut off for {away:?} it ended with {ended:?}");
-        ensure!(ended.iter().all(|code| *code == Some(1)), "cut off for {away:?} it ended with {ended:?}");
+        ends_where(ends, &ended).with_context(|| format!("cut off for {away:?}"))?;
     }
     fault_audit::until_quiet(namespace.control_plane(), Duration::from_secs(3), LIMIT)?;
     Ok(())

@@ -14,12 +14,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use release_shared::names;
 use release_tests::process::Recorded;
-use release_tests::{ControlPlane, http_status, programs, wait};
+use release_tests::{ControlPlane, http_status, kubeconfig, programs, wait};
 
 /// Until it is ready, and until it has ended.
 const LIMIT: Duration = Duration::from_secs(30);
-/// How long its end may take before it is killed.
-const GRACE: Duration = Duration::from_secs(30);
 /// How soon one that has ended is started again. (The kubelet's first pause is 10 s.)
 const RESTART: Duration = Duration::from_secs(1);
 
@@ -41,8 +39,7 @@ impl<'a> Settings<'a> {
 
     /// By way of another address: plain HTTP, as a proxy on loopback speaks it.
     pub(crate) fn by_way_of(mut self, url: &str) -> anyhow::Result<Self> {
-        let content = fs::read_to_string(&self.kubeconfig).context("reading a kubeconfig")?;
-        let mut content: serde_json::Value = serde_json::from_str(&content).context("reading a kubeconfig")?;
+        let mut content = kubeconfig::read(&self.kubeconfig)?;
         content["clusters"][0]["cluster"] = serde_json::json!({ "server": url });
         self.kubeconfig = self.kubeconfig.with_extension(format!("{}.kubeconfig", self.identity));
         fs::write(&self.kubeconfig, content.to_string()).context("writing a kubeconfig")?;
@@ -166,7 +163,7 @@ impl Replica {
 
 impl Drop for Replica {
     fn drop(&mut self) {
-        self.process.stop_within(GRACE);
+        self.process.stop_within(LIMIT);
         let _ = self.child.wait();
     }
 }

@@ -179,7 +179,7 @@ fn what_cannot_be_seen_is_not_taken_for_gone(namespace: &Namespace<'_>) -> anyho
         false => Fate::Arrives,
     });
     let replica = Settings::new(namespace.control_plane(), "blind-again")?.by_way_of(&proxy.url)?;
-    let _replica = replica.flags(&["--lease-duration=6s", "--renew-deadline=4s", "--retry-period=1s"]).start()?;
+    let _replica = replica.start()?;
     world.promote("web", "dev", 3);
     world.admin.delete(&binding("api", "dev", "")).unwrap();
     wait::until("the new release is applied", LIMIT, || {

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Context;
 use release_shared::names;
-use release_tests::{ControlPlane, block_on};
-use serde_json::{Value, json};
+use release_tests::{ControlPlane, block_on, kubeconfig};
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -44,8 +44,7 @@ impl Line {
     /// The kubeconfig of the webhook's account, by this way.
     pub(crate) fn kubeconfig(&self, control_plane: &ControlPlane) -> anyhow::Result<PathBuf> {
         let path = control_plane.service_account(names::SYSTEM_NAMESPACE, names::WEBHOOK)?;
-        let content = fs::read_to_string(&path).context("reading a kubeconfig")?;
-        let mut content: Value = serde_json::from_str(&content).context("reading a kubeconfig")?;
+        let mut content = kubeconfig::read(&path)?;
         content["clusters"][0]["cluster"]["server"] = json!(format!("https://{}", self.address));
         fs::write(&path, content.to_string()).context("writing a kubeconfig")?;
         Ok(path)

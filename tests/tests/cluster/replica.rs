@@ -12,8 +12,8 @@ use anyhow::Context;
 use release_shared::kinds::Kind;
 use release_shared::names;
 use release_tests::process::Recorded;
-use release_tests::{ControlPlane, Installation, Namespace, Outcome, http_status, programs, wait};
-use serde_json::{Value, json};
+use release_tests::{ControlPlane, Installation, Namespace, Outcome, http_status, kubeconfig, programs, wait};
+use serde_json::json;
 
 use super::fault_proxy::{Fate, Proxy};
 use super::fault_replica::tail;
@@ -85,8 +85,7 @@ impl Drop for Replica {
 /// The kubeconfig of the webhook's account, with another address: plain HTTP.
 pub(crate) fn by_way_of(proxy: &Proxy, control_plane: &ControlPlane) -> anyhow::Result<PathBuf> {
     let path = control_plane.service_account(names::SYSTEM_NAMESPACE, names::WEBHOOK)?;
-    let content = fs::read_to_string(&path).context("reading a kubeconfig")?;
-    let mut content: Value = serde_json::from_str(&content).context("reading a kubeconfig")?;
+    let mut content = kubeconfig::read(&path)?;
     content["clusters"][0]["cluster"] = json!({ "server": proxy.url });
     fs::write(&path, content.to_string()).context("writing a kubeconfig")?;
     Ok(path)

@@ -24,9 +24,14 @@ pub(crate) struct Image {
     _unpacked: TempDir,
 }
 
+/// Where `make images` writes them.
+pub(crate) fn folder() -> anyhow::Result<PathBuf> {
+    Ok(programs::target_folder()?.join("images"))
+}
+
 /// A file beside the images, which `make images` writes.
 pub(crate) fn beside(name: &str) -> anyhow::Result<PathBuf> {
-    let path = programs::target_folder()?.join("images").join(name);
+    let path = folder()?.join(name);
     ensure!(path.is_file(), "there is no {}: run `make images` first", path.display());
     Ok(path)
 }
@@ -56,11 +61,8 @@ impl Image {
         Ok(fs::metadata(&self.layer).context("measuring a layer")?.len())
     }
 
-    /// Writes its files into a folder, in place of what was there.
+    /// Writes its files into a folder.
     pub(crate) fn unpack(&self, root: &Path) -> anyhow::Result<()> {
-        if root.exists() {
-            fs::remove_dir_all(root).with_context(|| format!("removing {}", root.display()))?;
-        }
         fs::create_dir_all(root).with_context(|| format!("making {}", root.display()))?;
         tar("-xpzf", &self.layer, root)
     }

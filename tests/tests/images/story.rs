@@ -1,22 +1,20 @@
 //! The main job, by what is in the images.
 
-use std::env;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, ensure};
 use release_tests::install::Installation;
 use release_tests::{ControlPlane, Options, demo, programs};
 
-use super::archive::{Image, NAMES};
+use super::archive::{self, Image, NAMES};
 
 /// Everything that the demo shows; webhook and controller have what a pod has, and nothing else.
 pub(crate) fn told() -> anyhow::Result<()> {
-    let folder =
-        env::var_os("RELEASE_BIN_DIR").map(PathBuf::from).context("RELEASE_BIN_DIR is set by `make images-test`")?;
-    let own = programs::target_folder()?.join("images").join("programs");
-    ensure!(folder == own, "RELEASE_BIN_DIR is not {}, which is written anew: use `make images-test`", own.display());
+    let folder = archive::folder()?.join("programs");
+    let is_used = programs::folder()? == folder;
+    ensure!(is_used, "RELEASE_BIN_DIR is not {}, which is written anew: use `make images-test`", folder.display());
     prepare(&folder)?;
     let control_plane = ControlPlane::start(&Options::default())?;
     let installation = Installation::install(&control_plane)?;
